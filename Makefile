@@ -1,0 +1,63 @@
+# Two commands matter: `make figures` and `make test`. Both set up what they need, once.
+#
+#   make figures [CONFIG=config/tiny.yaml] [CORES=4]
+#   make test    [PYTEST_ARGS="-k whitening"]
+#
+# PIP_ARGS goes to pip; use it to choose PyTorch's CUDA or CPU wheels by their package index.
+
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= all
+CONFIG ?=
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+SNAKEMAKE_ARGS ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+PINNED := pyproject.toml constraints.txt
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(SNAKEMAKE_ARGS)
+
+.DEFAULT_GOAL := figures
+.PHONY: setup figures test plan report graph lint format clean
+
+# the stamp holds what was installed: nothing is done again unless a requirement changed
+setup:
+	@cat $(PINNED) | cmp -s - $(STAMP) || { \
+	  set -e; \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lagbias needs Python 3.11 or newer; set PYTHON=/path/to/python3")'; \
+	  echo "setting up $(VENV)"; \
+	  $(PYTHON) -m venv $(VENV); \
+	  $(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[workflow,test,lint]'; \
+	  cat $(PINNED) > $(STAMP); }
+
+figures: setup
+	$(SNAKEMAKE)
+
+test: setup
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+plan: setup
+	$(SNAKEMAKE) --dry-run
+
+report: setup
+	$(SNAKEMAKE) --report report.html
+
+graph: setup
+	@$(SNAKEMAKE) --rulegraph mermaid-js
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check .
+	$(BIN)/snakemake --lint
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt .
+	$(BIN)/python -m lagbias config --write
+
+# results, logs and benchmarks stay; delete them by hand if you mean it
+clean:
+	rm -rf $(VENV) .snakemake .pytest_cache .ruff_cache
