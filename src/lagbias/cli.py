@@ -1,0 +1,76 @@
+"""Command line: look into artefacts and keep the configuration's documentation in step."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from lagbias import config_docs, store
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Words after the program's name; those of the process when omitted.
+
+    Returns
+    -------
+    int
+        Exit status, dimensionless: 0 when all is well.
+    """
+    parser = argparse.ArgumentParser(prog="lagbias", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    show = commands.add_parser("show", help="print what an artefact holds and how it was made")
+    show.add_argument("file", nargs="+", type=Path)
+    config = commands.add_parser("config", help="documentation of the configuration")
+    action = config.add_mutually_exclusive_group(required=True)
+    action.add_argument("--write", action="store_true", help="write config/README.md and schema")
+    action.add_argument("--check", action="store_true", help="fail if they are out of step")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "show":
+            for path in options.file:
+                print(_describe(path))
+            return 0
+        return _config_files(write=options.write)
+    except store.ArtefactError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _describe(path: Path) -> str:
+    """Format an artefact: kind, attributes, datasets, provenance."""
+    artefact = store.read(path)
+    lines = [f"{path}: {artefact.kind}"]
+    lines += [f"  {name} = {value}" for name, value in artefact.attributes.items()]
+    for name, values in artefact.arrays.items():
+        unit = artefact.units[name]
+        text = f"  {name}: {values.dtype} {values.shape}"
+        lines.append(text + (f" [{unit}]" if unit not in ("", "1") else ""))
+    lines.append("provenance: " + json.dumps(artefact.provenance, indent=2, sort_keys=True))
+    return "\n".join(lines)
+
+
+def _config_files(*, write: bool) -> int:
+    """Write the generated files, or say which are out of step."""
+    stale = []
+    for path, make in config_docs.FILES.items():
+        text = make()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path)
+            if write:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    if stale and not write:
+        print(
+            f"Out of step with src/lagbias/config.py: {', '.join(map(str, stale))}. Run "
+            f"`python -m lagbias config --write` in the repository's root.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0

@@ -1,0 +1,405 @@
+"""Typed configuration of a run, checked before anything is computed.
+
+Definitions are mappings, which a ``--configfile`` on top of the default merges; selections are
+lists, which it replaces. Threads, memory and executors are no business of this module: they live
+in Snakemake profiles.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+__all__ = [
+    "Boxes",
+    "Config",
+    "ConfigError",
+    "EmbeddedSettings",
+    "EvaluationSettings",
+    "FigureSets",
+    "HaloSample",
+    "TrainingSettings",
+    "available_figures",
+    "format_radius",
+    "load",
+]
+
+#: Names that appear in paths.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$")]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+#: Fewest initial-density cells per smoothing radius: below one, ∇²δ loses over a tenth of its
+#: variance to the grid.
+CELLS_PER_RADIUS = 1.0
+#: Fewest networks whose scatter can be shown.
+FEWEST_SEEDS = 2
+#: Largest smoothing radius in units of the box side: a quarter leaves a handful of modes.
+LARGEST_RADIUS = 0.25
+
+
+class ConfigError(ValueError):
+    """The configuration is not usable; the message names the key, the value and the remedy."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_numbers_are_floats(cls, value: Any, info) -> Any:
+        """Accept ``200`` where ``200.0`` is meant; YAML users write both."""
+        annotation = cls.model_fields[info.field_name].annotation
+        if annotation is float and type(value) is int:
+            return float(value)
+        return value
+
+
+class EmbeddedSettings(_Section):
+    """The pipeline's own simulations."""
+
+    box_size: PositiveFloat = Field(description="Side of the periodic box [Mpc/h].")
+    particles_per_side: int = Field(
+        ge=16, le=2048, description="Particles, and initial-density cells, per side."
+    )
+    redshift: float = Field(ge=0, le=10, description="Redshift of the snapshot.")
+    initial_redshift: float = Field(
+        gt=1, le=200, description="Redshift of the second-order Lagrangian start."
+    )
+    steps: PositiveInt = Field(description="Time steps, equal in the growth factor.")
+    linking_length: float = Field(
+        gt=0, lt=1, description="Friends-of-friends linking length [mean particle separations]."
+    )
+    min_halo_particles: int = Field(
+        ge=2, description="Fewest particles of a halo that is stored; samples cut further."
+    )
+    boxes: dict[Name, Seed] = Field(
+        min_length=2, description="Name of each box and the seed of its initial conditions."
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.initial_redshift <= self.redshift:
+            raise ValueError(
+                f"initial_redshift {self.initial_redshift:g} is not above the snapshot's redshift "
+                f"{self.redshift:g}; start earlier, 19 is a good choice."
+            )
+        if len(set(self.boxes.values())) < len(self.boxes):
+            raise ValueError(
+                f"two boxes share a seed ({self.boxes}) and would be the same universe; give each "
+                f"box its own seed."
+            )
+        return self
+
+
+class Boxes(_Section):
+    """Which boxes train and which validate."""
+
+    train: list[Name] = Field(
+        min_length=1,
+        description="Training boxes. The first trains every set; the others train only "
+        "`figure_sets.multi_scale`, to show the scatter between training boxes.",
+    )
+    validation: list[Name] = Field(
+        min_length=1, description="Validation boxes; the first is the main one."
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        for key, names in (("train", self.train), ("validation", self.validation)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key} names a box twice ({names}); name each box once.")
+        if self.train[0] in self.validation:
+            raise ValueError(
+                f"{self.train[0]} is both the main training box and a validation box; a network "
+                f"must be validated on a box that it has not seen."
+            )
+        if self.validation[0] in self.train:
+            raise ValueError(
+                f"the first validation box {self.validation[0]} is also a training box; put "
+                f"another one first."
+            )
+        return self
+
+
+class HaloSample(_Section):
+    """Which halos make the target field, weighted by mass."""
+
+    min_particles: PositiveInt = Field(description="Fewest particles of a halo in the sample.")
+    max_particles: PositiveInt | None = Field(
+        default=None, description="Most particles of a halo in the sample; no limit when absent."
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.max_particles is not None and self.max_particles < self.min_particles:
+            raise ValueError(
+                f"max_particles {self.max_particles} is below min_particles {self.min_particles}; "
+                f"swap them."
+            )
+        return self
+
+
+class TrainingSettings(_Section):
+    """The network and how it is trained (paper §2.1 and §2.2)."""
+
+    cell_size: PositiveFloat = Field(
+        description="Side of the cells in which model and halos are compared [Mpc/h]."
+    )
+    subsample: float = Field(
+        gt=0, le=1, description="Fraction of each cell's particles that one network sees."
+    )
+    hidden_layers: PositiveInt = Field(description="Hidden layers.")
+    width: PositiveInt = Field(description="Neurons per hidden layer.")
+    epochs: PositiveInt = Field(description="Passes over the training set.")
+    learning_rate: PositiveFloat = Field(lt=1, description="Adam's learning rate in epoch 1.")
+    learning_rate_decay: float = Field(
+        gt=0, le=1, description="Factor on the learning rate after every epoch."
+    )
+    cells_per_batch: PositiveInt = Field(description="Cells in one optimiser step.")
+    fixed_batches: bool = Field(
+        description="Draw the batches once instead of anew every epoch (the paper's text)."
+    )
+    loss: Literal["squared"] = Field(
+        description="Loss between model and halo field, registered in `lagbias.losses`."
+    )
+    constraint: Literal["normalise", "fixed_sample", "per_batch", "none"] = Field(
+        description="How ⟨f⟩ = 1 is imposed: `normalise` exactly, `fixed_sample` the authors' "
+        "penalty, `per_batch` the paper's text, `none`."
+    )
+    constraint_sample: PositiveInt = Field(
+        description="Particles in the sample of the `fixed_sample` penalty."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        description="Where to train; `auto` is CUDA where there is one."
+    )
+
+
+class EvaluationSettings(_Section):
+    """The grid on which spectra are measured."""
+
+    grid: int = Field(ge=8, le=2048, description="Cloud-in-cell grid points per side.")
+
+
+class FigureSets(_Section):
+    """Which smoothing sets the figures compare."""
+
+    single_scale: Name = Field(description="The set of one radius (paper: 1Rf).")
+    multi_scale: Name = Field(description="The set of several radii (paper: 3Rf).")
+    coarse: list[Name] = Field(min_length=1, description="Sets coarsely spaced in R_f.")
+    fine: list[Name] = Field(min_length=1, description="Sets finely spaced in R_f.")
+
+    def names(self) -> set[str]:
+        """Return every set that is named."""
+        return {self.single_scale, self.multi_scale, *self.coarse, *self.fine}
+
+
+class Config(_Section):
+    """A whole run."""
+
+    run: Name = Field(description="Name of the run; results go to `results/<run>/`.")
+    source: Literal["embedded"] = Field(description="Where the simulations come from.")
+    embedded: EmbeddedSettings = Field(description="The pipeline's own simulations.")
+    boxes: Boxes = Field(description="Which boxes train and which validate.")
+    smoothing_sets: dict[Name, list[PositiveFloat]] = Field(
+        min_length=1, description="Radii R_f of each set of Gaussian smoothing scales [Mpc/h]."
+    )
+    halo_samples: dict[Name, HaloSample] = Field(
+        min_length=1, description="Halo samples by particle number."
+    )
+    sample: Name = Field(description="The halo sample that the figures show.")
+    training: TrainingSettings = Field(description="The network and how it is trained.")
+    seeds: list[Seed] = Field(
+        description="One network per seed: its sub-sample of particles and its initial weights.",
+    )
+    evaluation: EvaluationSettings = Field(description="The grid on which spectra are measured.")
+    figure_sets: FigureSets = Field(description="Which smoothing sets the figures compare.")
+    figures: list[Name] = Field(min_length=1, description="Figures to draw.")
+
+    @field_validator("smoothing_sets", mode="before")
+    @classmethod
+    def _radii_are_floats(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            name: [float(r) if type(r) is int else r for r in radii]
+            if isinstance(radii, list)
+            else radii
+            for name, radii in value.items()
+        }
+
+    @model_validator(mode="after")
+    def _check(self):
+        for problem in _inconsistencies(self):
+            raise ValueError(problem)
+        return self
+
+    def settings(self):
+        """Return the settings of the chosen source."""
+        return getattr(self, self.source)
+
+    def box_names(self) -> list[str]:
+        """Return the boxes in use, training boxes first, each once."""
+        return list(dict.fromkeys([*self.boxes.train, *self.boxes.validation]))
+
+
+def available_figures() -> list[str]:
+    """Return the names of the figures that can be drawn: one module each."""
+    modules = Path(__file__).parent.joinpath("figures").glob("*.py")
+    return sorted(path.stem for path in modules if path.stem not in ("__init__", "common"))
+
+
+def format_radius(radius: float) -> str:
+    """Write a smoothing radius as it appears in paths: ``2.83``, ``8``.
+
+    Parameters
+    ----------
+    radius : float
+        R_f [Mpc/h].
+    """
+    return f"{radius:g}"
+
+
+def load(raw: Mapping) -> Config:
+    """Check a configuration.
+
+    Parameters
+    ----------
+    raw : mapping
+        What the YAML files merge to.
+
+    Returns
+    -------
+    Config
+        The typed configuration.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or missing, a value is of the wrong type or out of range, or two values
+        contradict each other: one paragraph with each key, its value and the remedy.
+    """
+    try:
+        return Config.model_validate(dict(raw))
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+
+
+def _inconsistencies(config: Config):
+    """Yield what is wrong between sections, as 'key: value: remedy' sentences."""
+    settings, training = config.settings(), config.training
+    cell = settings.box_size / settings.particles_per_side
+    for name in config.box_names():
+        if name not in settings.boxes:
+            yield _unknown("boxes", "box", name, settings.boxes, f"{config.source}.boxes")
+    for name, radii in config.smoothing_sets.items():
+        if not radii or sorted(set(radii)) != radii:
+            yield (
+                f"smoothing_sets.{name} = {radii} must list at least one radius, each once, in "
+                f"increasing order."
+            )
+        for radius in radii:
+            if radius < CELLS_PER_RADIUS * cell:
+                yield (
+                    f"smoothing_sets.{name} holds R_f = {radius:g} Mpc/h, below the "
+                    f"initial-density cell of {cell:.4g} Mpc/h ({config.source}.box_size / "
+                    f"{config.source}.particles_per_side), where ∇²δ is not resolved. Use radii "
+                    f"of at least {CELLS_PER_RADIUS * cell:.4g} or raise particles_per_side."
+                )
+            if radius > LARGEST_RADIUS * settings.box_size:
+                yield (
+                    f"smoothing_sets.{name} holds R_f = {radius:g} Mpc/h, over a quarter of the "
+                    f"box ({settings.box_size:g} Mpc/h), which leaves hardly a mode. Use smaller "
+                    f"radii or a larger {config.source}.box_size."
+                )
+    for name in sorted(config.figure_sets.names() - set(config.smoothing_sets)):
+        yield _unknown(
+            "figure_sets", "smoothing set", name, config.smoothing_sets, "smoothing_sets"
+        )
+    if config.sample not in config.halo_samples:
+        yield _unknown("sample", "halo sample", config.sample, config.halo_samples, "halo_samples")
+    for name, sample in config.halo_samples.items():
+        if sample.min_particles < settings.min_halo_particles:
+            yield (
+                f"halo_samples.{name}.min_particles = {sample.min_particles} is below "
+                f"{config.source}.min_halo_particles = {settings.min_halo_particles}, under which "
+                f"no halos are kept. Raise the one or lower the other."
+            )
+    cells = settings.box_size / training.cell_size
+    if abs(cells - round(cells)) > 1e-6:
+        yield (
+            f"training.cell_size = {training.cell_size:g} Mpc/h does not divide the box of "
+            f"{settings.box_size:g} Mpc/h into whole cells. Choose a divisor, such as "
+            f"{settings.box_size / max(1, round(cells)):g}."
+        )
+    if training.cells_per_batch > round(cells) ** 3:
+        yield (
+            f"training.cells_per_batch = {training.cells_per_batch} exceeds the {round(cells) ** 3}"
+            f" cells of the box. Use fewer."
+        )
+    if len(set(config.seeds)) < len(config.seeds):
+        yield f"seeds = {config.seeds} names a seed twice; networks of equal seed are equal."
+    if len(config.seeds) < FEWEST_SEEDS:
+        yield (
+            f"seeds = {config.seeds} asks for {len(config.seeds)} network(s), but the scatter "
+            f"between networks needs at least {FEWEST_SEEDS}; the paper uses five: [0, 1, 2, 3, 4]."
+        )
+    for name in config.figures:
+        if name not in (known := available_figures()):
+            yield _unknown("figures", "figure", name, known, "src/lagbias/figures")
+
+
+def _unknown(key: str, noun: str, name: str, known, where: str) -> str:
+    return (
+        f"{key} names the {noun} {name!r}, which {where} does not define"
+        f"{_did_you_mean(name, known)} Define it there or use one of: {', '.join(known)}."
+    )
+
+
+def _did_you_mean(name: str, known) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else "."
+
+
+def _explain(error: ValidationError) -> str:
+    """Turn pydantic's list of errors into sentences of key, value and remedy."""
+    sentences = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"] if part != "[key]")
+        if item["type"] == "extra_forbidden":
+            known = _known_keys(item["loc"][:-1])
+            hint = _did_you_mean(str(item["loc"][-1]), known)
+            text = f"{key} is no configuration key{hint} Keys here: {', '.join(known)}."
+        elif item["type"] == "missing":
+            text = f"{key} is missing. Add it; config/README.md says what it means."
+        elif item["type"] == "value_error":
+            text = str(item["ctx"]["error"])
+            text = f"{key}: {text}" if key else text
+        else:
+            message = item["msg"][0].lower() + item["msg"][1:]
+            text = f"{key} = {item['input']!r}: {message}. config/README.md says what it may be."
+        sentences.append(text)
+    return "The configuration cannot be used. " + " ".join(sentences)
+
+
+def _known_keys(location: tuple) -> list[str]:
+    """Return the keys of the section at a location in the configuration."""
+    section: Any = Config
+    for part in location:
+        annotation = section.model_fields[part].annotation if part in section.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            section = annotation
+        elif part == "halo_samples":
+            section = HaloSample
+    return list(section.model_fields)

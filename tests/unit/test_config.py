@@ -1,0 +1,112 @@
+"""Configuration: the shipped files are valid, and every kind of mistake is explained."""
+
+import copy
+
+import pytest
+import yaml
+
+from lagbias import config as configuration
+from lagbias import config_docs
+from lagbias.config import ConfigError, load
+
+
+@pytest.fixture(scope="module")
+def default(repository):
+    return yaml.safe_load((repository / "config" / "config.yaml").read_text())
+
+
+def merge(base, top):
+    """Lay one configuration on another as Snakemake does: mappings merge, the rest is replaced."""
+    merged = copy.deepcopy(base)
+    for key, value in top.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+@pytest.mark.parametrize("name", ["config", "tiny", "large"])
+def test_shipped_configurations_are_valid(repository, default, name):
+    top = yaml.safe_load((repository / "config" / f"{name}.yaml").read_text())
+    config = load(merge(default, top))
+    assert config.figures
+    assert set(config.box_names()) <= set(config.embedded.boxes)
+
+
+def test_table_1_of_the_paper(default):
+    assert load(default).smoothing_sets == {
+        "1Rf": [2.83],
+        "3Rf": [1.41, 2.83, 5.66],
+        "3Rf+11.3": [1.41, 2.83, 5.66, 11.3],
+        "3Rf_coarse": [1.0, 2.83, 8.0],
+        "3Rf_fine": [2.0, 2.83, 4.0],
+        "5Rf_fine": [1.41, 2.0, 2.83, 4.0, 5.66],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "fragments"),
+    [
+        ({"training": {"epoch": 3}}, ["training.epoch", "did you mean 'epochs'?"]),
+        ({"smothing_sets": {}}, ["smothing_sets", "did you mean 'smoothing_sets'?"]),
+        (
+            {"halo_samples": {"threshold": {"min_particle": 3}}},
+            ["halo_samples.threshold.min_particle", "did you mean 'min_particles'?"],
+        ),
+        ({"training": {"epochs": "many"}}, ["training.epochs = 'many'", "integer"]),
+        ({"training": {"epochs": 2.5}}, ["training.epochs = 2.5", "integer"]),
+        ({"training": {"loss": "cubed"}}, ["training.loss = 'cubed'", "squared"]),
+        ({"training": {"constraint": "norm"}}, ["training.constraint", "normalise"]),
+        ({"training": {"cell_size": 7.0}}, ["training.cell_size = 7", "divisor"]),
+        ({"training": {"cells_per_batch": 10**6}}, ["cells_per_batch = 1000000", "fewer"]),
+        ({"embedded": {"box_size": -200.0}}, ["embedded.box_size = -200.0", "greater than 0"]),
+        ({"embedded": {"boxes": {"box1": 1000}}}, ["share a seed"]),
+        ({"embedded": {"initial_redshift": 1.2, "redshift": 2.0}}, ["initial_redshift 1.2"]),
+        ({"embedded": {"min_halo_particles": 50}}, ["min_particles = 20", "Raise the one"]),
+        ({"seeds": [0]}, ["seeds = [0]", "at least 2", "five"]),
+        ({"seeds": [1, 1]}, ["seeds = [1, 1]", "twice"]),
+        ({"seeds": [0, True]}, ["seeds.1 = True"]),
+        ({"smoothing_sets": {"mine": [0.5]}}, ["mine", "R_f = 0.5", "cell of 1 Mpc/h"]),
+        ({"smoothing_sets": {"mine": [70.0]}}, ["R_f = 70", "quarter of the box"]),
+        ({"smoothing_sets": {"mine": [4.0, 2.0]}}, ["smoothing_sets.mine", "increasing order"]),
+        ({"smoothing_sets": {"mine": []}}, ["smoothing_sets.mine", "at least one"]),
+        ({"smoothing_sets": {"mine": ["two"]}}, ["smoothing_sets.mine.0 = 'two'"]),
+        ({"smoothing_sets": {"../up": [2.0]}}, ["smoothing_sets", "../up"]),
+        ({"figure_sets": {"coarse": ["3Rfcoarse"]}}, ["'3Rfcoarse'", "'3Rf_coarse'?"]),
+        ({"figures": ["power_ratio"]}, ["'power_ratio'", "did you mean"]),
+        ({"sample": "treshold"}, ["'treshold'", "did you mean 'threshold'?"]),
+        ({"boxes": {"train": ["box9"]}}, ["'box9'", "did you mean 'box"]),
+        ({"boxes": {"validation": ["box0"]}}, ["box0", "has not seen"]),
+        ({"boxes": {"validation": ["box2"]}}, ["first validation box box2"]),
+        ({"source": "abacas"}, ["source = 'abacas'"]),
+        ({"run": "a/b"}, ["run = 'a/b'"]),
+    ],
+)
+def test_a_mistake_is_explained_in_one_paragraph(default, change, fragments):
+    with pytest.raises(ConfigError) as caught:
+        load(merge(default, change))
+    message = str(caught.value)
+    assert "\n" not in message
+    for fragment in fragments:
+        assert fragment in message
+
+
+def test_a_missing_section_is_named(default):
+    with pytest.raises(ConfigError, match="training is missing"):
+        load({key: value for key, value in default.items() if key != "training"})
+
+
+def test_a_new_set_is_one_line(default):
+    config = load(merge(default, {"smoothing_sets": {"mine": [2, 4]}}))
+    assert config.smoothing_sets["mine"] == [2.0, 4.0]
+
+
+@pytest.mark.parametrize(("radius", "text"), [(2.83, "2.83"), (8.0, "8"), (11.3, "11.3")])
+def test_radii_in_paths(radius, text):
+    assert configuration.format_radius(radius) == text
+
+
+def test_generated_documentation_is_in_step(repository):
+    for path, make in config_docs.FILES.items():
+        assert (repository / path).read_text(encoding="utf-8") == make(), (
+            f"{path} is out of step: run `python -m lagbias config --write`"
+        )
