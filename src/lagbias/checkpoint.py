@@ -1,0 +1,158 @@
+"""Checkpoints of an interrupted training, from which it continues as if unbroken.
+
+Random state need not be stored: every generator is made anew from the seed and the epoch.
+"""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lagbias import store
+from lagbias.losses import Constraint
+from lagbias.training_set import TrainingSet
+
+__all__ = ["fingerprint", "resume", "write"]
+
+logger = logging.getLogger(__name__)
+
+#: Settings that decide what is trained; a checkpoint made with others is not used.
+_SETTINGS = (
+    "hidden_layers",
+    "width",
+    "epochs",
+    "learning_rate",
+    "learning_rate_decay",
+    "cells_per_batch",
+    "fixed_batches",
+    "loss",
+    "constraint",
+    "constraint_sample",
+)
+#: Adam's names of its two running means, and ours.
+_MOMENTS = {"exp_avg": "first_moment", "exp_avg_sq": "second_moment"}
+
+
+def fingerprint(
+    training_set: TrainingSet, settings, *, seed: int, device: str | torch.device
+) -> str:
+    """Return a hash of everything that decides the result of a training.
+
+    Parameters
+    ----------
+    training_set, settings, seed, device
+        The arguments of `lagbias.train.train`.
+    """
+    words = [f"{name}={getattr(settings, name)!r}" for name in _SETTINGS]
+    words += [f"seed={seed}", torch.device(device).type, f"n_cells={training_set.n_cells}"]
+    digest = hashlib.sha256(repr(words).encode())
+    for name in ("inputs", "cell_start", "cell_factor", "target"):
+        array = np.ascontiguousarray(getattr(training_set, name))
+        digest.update(f"{name}{array.shape}{array.dtype}".encode())
+        digest.update(array)
+    return digest.hexdigest()
+
+
+def write(
+    path: Path,
+    key: str,
+    *,
+    epoch: int,
+    network: torch.nn.Module,
+    optimiser: torch.optim.Adam,
+    constraint: Constraint,
+    history: dict[str, list[float]],
+) -> None:
+    """Write the state of a training after a whole epoch.
+
+    Parameters
+    ----------
+    path : Path
+        The file, replaced atomically.
+    key : str
+        From `fingerprint`.
+    epoch : int
+        Epochs done.
+    network, optimiser, constraint
+        What is being trained, with what.
+    history : dict of str to list of float
+        One value per epoch done.
+    """
+    parameters = list(network.parameters())
+    states = [optimiser.state[parameter] for parameter in parameters]
+    datasets = {
+        "parameters": _vector(parameters),
+        **{ours: _vector([s[adams] for s in states]) for adams, ours in _MOMENTS.items()},
+        "constraint_state": _vector([constraint.state]),
+    }
+    for name, values in history.items():
+        datasets[name] = store.Dataset(np.array(values), "1", ("epoch",))
+    steps = states[0]["step"].item()
+    attributes = {"fingerprint": key, "epoch": epoch, "optimiser_steps": steps}
+    store.write(path, "checkpoint", datasets, attributes=attributes)
+
+
+def resume(
+    path: Path,
+    key: str,
+    *,
+    network: torch.nn.Module,
+    optimiser: torch.optim.Adam,
+    constraint: Constraint,
+    history: dict[str, list[float]],
+) -> int:
+    """Load a checkpoint into what is being trained.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it need not exist.
+    key : str
+        From `fingerprint`; a checkpoint with another key is ignored.
+    network, optimiser, constraint, history
+        Changed in place.
+
+    Returns
+    -------
+    int
+        Epochs done: 0 where there is no checkpoint to use.
+    """
+    if not path.exists():
+        return 0
+    try:
+        saved = store.read(path, "checkpoint")
+    except store.ArtefactError as error:
+        logger.warning("Checkpoint ignored, training starts anew: %s", error)
+        return 0
+    if saved.attributes.get("fingerprint") != key:
+        logger.warning("Checkpoint %s is of other settings or data; training starts anew.", path)
+        return 0
+    parameters = list(network.parameters())
+    device = parameters[0].device
+    values = _split(saved["parameters"], parameters)
+    moments = {adams: _split(saved[ours], parameters) for adams, ours in _MOMENTS.items()}
+    for number, parameter in enumerate(parameters):
+        parameter.data.copy_(values[number])
+        state = {adams: pieces[number].to(device) for adams, pieces in moments.items()}
+        steps = torch.tensor(saved.attributes["optimiser_steps"], device=device)
+        optimiser.state[parameter] = {"step": steps, **state}
+    constraint.state.copy_(torch.from_numpy(saved["constraint_state"]))
+    for name in history:
+        history[name][:] = saved[name].tolist()
+    epoch = int(saved.attributes["epoch"])
+    logger.info("Training continues after epoch %d from %s.", epoch, path)
+    return epoch
+
+
+def _vector(tensors: list[torch.Tensor]) -> store.Dataset:
+    """Lay tensors end to end in one dataset."""
+    values = torch.cat([tensor.detach().ravel() for tensor in tensors]).cpu().numpy()
+    return store.Dataset(values, "1", ("index",))
+
+
+def _split(vector: np.ndarray, parameters: list[torch.nn.Parameter]) -> list[torch.Tensor]:
+    """Cut a vector into tensors shaped like the parameters."""
+    pieces = torch.from_numpy(vector).split([parameter.numel() for parameter in parameters])
+    return [piece.view_as(p).clone() for piece, p in zip(pieces, parameters, strict=True)]

@@ -1,0 +1,302 @@
+"""Training of one network (Wu, Muñoz & Eisenstein 2023, §2.2)."""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lagbias import checkpoint as checkpoints
+from lagbias.losses import CONSTRAINTS, LOSSES, Constraint, ConstraintSetup, non_negativity
+from lagbias.network import HaloToMassNet, TrainedNetwork, f_from_output
+from lagbias.progress import bar
+from lagbias.training_set import Subsample, TrainingSet, build_training_set, draw_subsample
+
+__all__ = [
+    "Subsample",
+    "TrainedNetwork",
+    "TrainingDiverged",
+    "TrainingSet",
+    "build_training_set",
+    "draw_subsample",
+    "train",
+]
+
+logger = logging.getLogger(__name__)
+
+_HISTORY = ("loss_per_cell", "mean_f", "learning_rate")
+#: A loss this many times that of f = 1 means divergence; a healthy one is below once.
+_DIVERGED = 100.0
+#: Epochs between log lines where there is no progress bar.
+_LOG_EVERY = 5
+#: Particles per pass of the final average of f.
+_CHUNK = 1 << 12
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is not finite or has run away; the message says when and what to change."""
+
+
+def train(
+    training_set: TrainingSet,
+    settings,
+    *,
+    seed: int,
+    device: str | torch.device = "cpu",
+    checkpoint: Path | None = None,
+    checkpoint_interval: float = 10.0,
+) -> TrainedNetwork:
+    """Train one network with Adam on batches of random cells.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+        Inputs and target.
+    settings : object
+        With the attributes of `lagbias.config.TrainingSettings`: hidden_layers, width, epochs,
+        learning_rate, learning_rate_decay, cells_per_batch, fixed_batches, loss, constraint,
+        constraint_sample.
+    seed : int
+        Decides the initial weights and the batches; not negative.
+    device : str or torch.device
+        Where to train. Equal seed, device and number of torch threads give equal weights, bit by
+        bit on the CPU. The caller sets torch's threads; one is a good choice.
+    checkpoint : Path, optional
+        File in which an interrupted training is continued, with the result it would have had
+        unbroken. One of other settings or data is ignored. It is not deleted here: the caller
+        does that once the result is stored.
+    checkpoint_interval : float
+        Least time between checkpoints [s]; they are written at the ends of epochs.
+
+    Returns
+    -------
+    TrainedNetwork
+        Weights, normalisation and history.
+
+    Raises
+    ------
+    TrainingDiverged
+        If the loss is not finite, or from the second epoch on above a hundred times that of f = 1.
+    ValueError
+        If `settings` names an unknown loss or constraint.
+    """
+    _check_names(settings)
+    run = _start(training_set, settings, seed, device)
+    key, done = "", 0
+    if checkpoint:
+        key = checkpoints.fingerprint(training_set, settings, seed=seed, device=device)
+        done = checkpoints.resume(checkpoint, key, **run.state())
+    last_write = time.monotonic()
+    total = settings.epochs * len(run.batches(1))
+    with bar(total=total, desc=f"training seed {seed}", unit="step") as steps:
+        steps.update(done * len(run.batches(1)))
+        for epoch in range(done + 1, settings.epochs + 1):
+            started = time.monotonic()
+            loss, mean_f = _train_epoch(run, epoch, steps)
+            for name, value in zip(_HISTORY, (loss, mean_f, run.learning_rate(epoch)), strict=True):
+                run.history[name].append(value)
+            _report(run, epoch, steps, len(run.cells.inputs) / (time.monotonic() - started))
+            if checkpoint and time.monotonic() - last_write > checkpoint_interval:
+                checkpoints.write(checkpoint, key, epoch=epoch, **run.state())
+                last_write = time.monotonic()
+    mean_f = _mean_f(run.network, run.cells)
+    logger.info("Seed %d: the mean of 10^y over all particles is %.5f.", seed, mean_f)
+    return TrainedNetwork(
+        weights=run.network.to_weights(),
+        normalisation=mean_f if run.constraint.normalises else 1.0,
+        history={name: np.array(values) for name, values in run.history.items()},
+    )
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The training set on the device; `host_size` is `size` where Python can see it."""
+
+    inputs: torch.Tensor
+    start: torch.Tensor
+    size: torch.Tensor
+    factor: torch.Tensor
+    target: torch.Tensor
+    host_size: np.ndarray
+    n_cells: int
+
+    @classmethod
+    def on_device(cls, training_set: TrainingSet, device) -> "_Cells":
+        size = np.diff(training_set.cell_start)
+        arrays = (training_set.inputs, training_set.cell_start[:-1], size)
+        arrays += (training_set.cell_factor, training_set.target)
+        tensors = [torch.tensor(array, device=device) for array in arrays]
+        return cls(*tensors, host_size=size, n_cells=training_set.n_cells)
+
+    def trivial_loss(self) -> float:
+        """Return the loss per cell of f = 1."""
+        return torch.mean((self.factor * self.size - self.target).double() ** 2).item()
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One training: what is trained, on what, and how it went so far."""
+
+    settings: object
+    seed: int
+    cells: _Cells
+    network: HaloToMassNet
+    optimiser: torch.optim.Adam
+    constraint: Constraint
+    history: dict[str, list[float]]
+
+    def learning_rate(self, epoch: int) -> float:
+        return self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        return _batches(self.cells, self.settings, self.seed, epoch)
+
+    def state(self) -> dict:
+        """Return what changes in training."""
+        names = ("network", "optimiser", "constraint", "history")
+        return {name: getattr(self, name) for name in names}
+
+
+def _start(training_set: TrainingSet, settings, seed: int, device) -> _Run:
+    """Move the data to the device and set up network, optimiser and constraint."""
+    cells = _Cells.on_device(training_set, device)
+    network = HaloToMassNet(
+        training_set.inputs.shape[1],
+        settings.hidden_layers,
+        settings.width,
+        generator=torch.Generator().manual_seed(seed),
+    ).to(device)
+    setup = ConstraintSetup(
+        occupied_cells=len(cells.size),
+        n_cells=cells.n_cells,
+        draw_sample=lambda: _representative(cells, settings.constraint_sample, seed),
+        device=device,
+    )
+    return _Run(
+        settings=settings,
+        seed=seed,
+        cells=cells,
+        network=network,
+        optimiser=torch.optim.Adam(network.parameters(), fused=True),
+        constraint=CONSTRAINTS[settings.constraint](setup),
+        history={name: [] for name in _HISTORY},
+    )
+
+
+def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
+    """Take one pass over all cells; return loss per cell and mean f.
+
+    Losses and masses stay on the device until the end, so that a GPU never waits for Python.
+    """
+    cells, device = run.cells, run.cells.inputs.device
+    loss_function = LOSSES[run.settings.loss]
+    for group in run.optimiser.param_groups:
+        group["lr"] = run.learning_rate(epoch)
+    batches = run.batches(epoch)
+    order = torch.from_numpy(np.concatenate(batches)).to(device)
+    chosen_cells = order.split([len(batch) for batch in batches])
+    record = torch.empty(len(batches), 2, device=device)
+    for number, (batch, chosen) in enumerate(zip(batches, chosen_cells, strict=True)):
+        size = cells.size[chosen]
+        rows = _rows(cells.start[chosen], size, int(cells.host_size[batch].sum()))
+        output = run.network(cells.inputs[rows])
+        f = f_from_output(output)
+        mass = cells.factor[chosen] * _sum_by_cell(f, size)
+        model = mass / run.constraint.scale(mass, chosen)
+        loss = loss_function(model, cells.target[chosen])
+        penalty = non_negativity(output) + run.constraint.penalty(run.network, f, epoch)
+        run.optimiser.zero_grad(set_to_none=True)
+        (loss + penalty).backward()
+        run.optimiser.step()
+        record[number] = torch.stack([loss.detach(), model.detach().sum()])
+        steps.update(1)
+    losses, masses = record.cpu().numpy().astype(np.float64).T
+    loss = float(losses.sum() / len(cells.size))
+    _check_convergence(run, epoch, losses, loss)
+    return loss, float(masses.sum() / cells.n_cells)
+
+
+def _batches(cells: _Cells, settings, seed: int, epoch: int) -> list[np.ndarray]:
+    """Deal all occupied cells into batches of equal size (to one cell)."""
+    draw = 1 if settings.fixed_batches else epoch
+    order = _generator(seed, "batches", draw).permutation(len(cells.host_size))
+    return np.array_split(order, max(1, round(len(order) / settings.cells_per_batch)))
+
+
+def _rows(starts: torch.Tensor, sizes: torch.Tensor, total: int) -> torch.Tensor:
+    """Return the rows of cells that start at `starts` and hold `sizes` rows, one after another."""
+    offset = starts - (torch.cumsum(sizes, 0) - sizes)
+    rows = torch.repeat_interleave(offset, sizes, output_size=total)
+    return rows + torch.arange(total, device=rows.device)
+
+
+def _sum_by_cell(values: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+    """Sum runs of `sizes` values; unlike index_add_, in a fixed order on every device."""
+    return torch.segment_reduce(values, "sum", lengths=sizes, unsafe=True)
+
+
+def _representative(cells: _Cells, count: int, seed: int) -> torch.Tensor:
+    """Draw inputs with probability proportional to the particles that each row stands for."""
+    weight = np.repeat(cells.factor.cpu().numpy().astype(np.float64), cells.host_size)
+    cumulative = np.cumsum(weight)
+    drawn = _generator(seed, "constraint", 0).random(count) * cumulative[-1]
+    rows = np.searchsorted(cumulative, drawn, side="right").clip(max=len(weight) - 1)
+    return cells.inputs[torch.from_numpy(rows).to(cells.inputs.device)]
+
+
+def _mean_f(network: HaloToMassNet, cells: _Cells) -> float:
+    """Return the mean of 10^y over all particles, from the sub-sample and its factors."""
+    weights = torch.repeat_interleave(cells.factor, cells.size)
+    total = torch.zeros((), dtype=torch.float64, device=weights.device)
+    with torch.inference_mode():
+        for inputs, weight in zip(cells.inputs.split(_CHUNK), weights.split(_CHUNK), strict=True):
+            total += torch.sum(f_from_output(network(inputs)).double() * weight)
+    return total.item() / cells.n_cells
+
+
+def _generator(seed: int, purpose: str, epoch: int) -> np.random.Generator:
+    """Return a generator that depends on its arguments only, so that none is ever stored."""
+    return np.random.default_rng([seed, *purpose.encode(), epoch])
+
+
+def _check_names(settings) -> None:
+    for key, registry in (("loss", LOSSES), ("constraint", CONSTRAINTS)):
+        if (name := getattr(settings, key)) not in registry:
+            raise ValueError(
+                f"training.{key} = {name!r} is not known; choose one of {', '.join(registry)}, or "
+                f"register it in lagbias.losses."
+            )
+
+
+def _check_convergence(run: _Run, epoch: int, losses: np.ndarray, loss: float) -> None:
+    """Raise TrainingDiverged where an epoch's losses are not those of a working training."""
+    broken = np.flatnonzero(~np.isfinite(losses))
+    if len(broken):
+        what = f"the loss is not finite from step {broken[0] + 1} of {len(losses)} on"
+    elif epoch > 1 and loss > _DIVERGED * run.cells.trivial_loss():
+        what = (
+            f"after step {len(losses)} of {len(losses)} the loss per cell is {loss:.3g}, over "
+            f"{_DIVERGED:g} times the {run.cells.trivial_loss():.3g} of a constant f"
+        )
+    else:
+        return
+    raise TrainingDiverged(
+        f"Training of seed {run.seed} diverged in epoch {epoch}: {what}. The learning rate was "
+        f"{run.learning_rate(epoch):.3g}. Lower training.learning_rate (2e-3 is a safe choice, "
+        f"0.02 is not), use training.constraint: normalise, or look for values that are not "
+        f"finite or far above 10 in the inputs."
+    )
+
+
+def _report(run: _Run, epoch: int, steps, particles_per_second: float) -> None:
+    """Show the epoch on the progress bar, or every few epochs in the log."""
+    text = (
+        f"loss per cell {run.history['loss_per_cell'][-1]:.4f}, <f> "
+        f"{run.history['mean_f'][-1]:.4f}, {particles_per_second:.2g} particles/s"
+    )
+    if not steps.disable:
+        steps.set_postfix_str(text)
+    elif epoch % _LOG_EVERY == 0 or epoch in (1, run.settings.epochs):
+        logger.info("Seed %d, epoch %d of %d: %s.", run.seed, epoch, run.settings.epochs, text)

@@ -1,0 +1,185 @@
+"""The particles that one network sees, laid out cell by cell."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+__all__ = ["Subsample", "TrainingSet", "build_training_set", "draw_subsample"]
+
+#: Particles per pass of the streaming loops; bounds their temporary memory to some 10 MB.
+_CHUNK = 1 << 20
+
+
+class Subsample(NamedTuple):
+    """Particles drawn from every occupied cell.
+
+    Parameters
+    ----------
+    particles : ndarray, int64, shape (p,)
+        Indices of the chosen particles, sorted by cell, by index within a cell.
+    cells : ndarray, int64, shape (c,)
+        Flat indices of the occupied cells, ascending.
+    n_all : ndarray, int64, shape (c,)
+        All particles of each occupied cell.
+    n_sub : ndarray, int64, shape (c,)
+        Chosen particles of each occupied cell.
+    """
+
+    particles: np.ndarray
+    cells: np.ndarray
+    n_all: np.ndarray
+    n_sub: np.ndarray
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a network is trained on.
+
+    Parameters
+    ----------
+    inputs : ndarray, float32, shape (p, n_inputs)
+        Whitened features, sorted by cell, dimensionless.
+    cell_start : ndarray, int64, shape (c + 1,)
+        Cell j holds the rows ``cell_start[j]:cell_start[j + 1]``; occupied cells only.
+    cell_factor : ndarray, float32, shape (c,)
+        (n_j / n_j^sub)(N_cell / N_part): 1 + δ_model,j is this times the sum of f.
+    target : ndarray, float32, shape (c,)
+        1 + δ_h of the cell, dimensionless.
+    n_cells : int
+        All cells of the grid, occupied or not.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together.
+    """
+
+    inputs: np.ndarray
+    cell_start: np.ndarray
+    cell_factor: np.ndarray
+    target: np.ndarray
+    n_cells: int
+
+    def __post_init__(self):
+        cells = len(self.cell_factor)
+        fits = (
+            self.inputs.ndim == 2
+            and self.cell_start.shape == (cells + 1,)
+            and self.target.shape == (cells,)
+            and 0 < cells <= self.n_cells
+            and self.cell_start[0] == 0
+            and self.cell_start[-1] == len(self.inputs)
+            and bool(np.all(np.diff(self.cell_start) > 0))
+        )
+        if not fits:
+            raise ValueError(
+                f"The training set does not fit together: inputs {self.inputs.shape}, cell_start "
+                f"{self.cell_start.shape}, cell_factor {self.cell_factor.shape}, target "
+                f"{self.target.shape}, n_cells {self.n_cells}. cell_start must rise from 0 to the "
+                f"number of inputs, one entry more than there are occupied cells."
+            )
+
+
+def draw_subsample(
+    cell_of_particle: np.ndarray, n_cells: int, fraction: float, rng: np.random.Generator
+) -> Subsample:
+    """Draw max(⌊fraction n_j⌋, 1) particles of each cell, uniformly and without replacement.
+
+    The particles are visited once, in order, and each is kept with the probability that
+    completes its cell's quota (Knuth's algorithm S, one run per cell), so that memory beyond the
+    arguments is the result and a few arrays of `n_cells`.
+
+    Parameters
+    ----------
+    cell_of_particle : ndarray, integer, shape (P,)
+        Flat cell index of each particle, in [0, n_cells).
+    n_cells : int
+        Cells of the grid.
+    fraction : float
+        Fraction of each cell's particles, in (0, 1].
+    rng : numpy.random.Generator
+        Source of the draw.
+
+    Returns
+    -------
+    Subsample
+        Chosen particles and the cells' counts.
+
+    Raises
+    ------
+    ValueError
+        If `fraction` or a cell index is out of range, or there are no particles.
+    """
+    if not 0.0 < fraction <= 1.0:
+        raise ValueError(f"fraction is {fraction}; choose a value above 0 and at most 1.")
+    n_all = _count(cell_of_particle, n_cells)
+    # the nudge keeps 0.29 x 100 from being floored to 28
+    n_sub = np.maximum(np.floor(fraction * n_all + 1e-9).astype(np.int64), n_all > 0)
+    chosen = np.empty(n_sub.sum(), np.int64)
+    next_slot = np.cumsum(n_sub) - n_sub
+    remaining, needed = n_all.copy(), n_sub.copy()
+    for first in range(0, len(cell_of_particle), _CHUNK):
+        cells = cell_of_particle[first : first + _CHUNK]
+        _select(cells, rng.random(len(cells)), first, remaining, needed, next_slot, chosen)
+    occupied = np.flatnonzero(n_all)
+    return Subsample(chosen, occupied, n_all[occupied], n_sub[occupied])
+
+
+def build_training_set(
+    subsample: Subsample, inputs: np.ndarray, halo_overdensity: np.ndarray
+) -> TrainingSet:
+    """Put together what a network is trained on.
+
+    Parameters
+    ----------
+    subsample : Subsample
+        The particles drawn.
+    inputs : ndarray, float32, shape (p, n_inputs)
+        Whitened features of ``subsample.particles``, in that order, dimensionless.
+    halo_overdensity : ndarray, shape (n, n, n)
+        δ_h on the training grid, dimensionless.
+
+    Returns
+    -------
+    TrainingSet
+        With the per-cell factor n_j / n_j^sub rather than one factor for all, which would be
+        biased because the quota is rounded down.
+    """
+    sampling = subsample.n_all / subsample.n_sub
+    per_cell = halo_overdensity.size / subsample.n_all.sum()
+    return TrainingSet(
+        inputs=np.ascontiguousarray(inputs, np.float32),
+        cell_start=np.concatenate(([0], np.cumsum(subsample.n_sub))),
+        cell_factor=(sampling * per_cell).astype(np.float32),
+        target=(1.0 + halo_overdensity.reshape(-1)[subsample.cells]).astype(np.float32),
+        n_cells=halo_overdensity.size,
+    )
+
+
+def _count(cell_of_particle: np.ndarray, n_cells: int) -> np.ndarray:
+    """Count particles per cell, chunk by chunk: bincount makes an int64 copy of what it gets."""
+    if len(cell_of_particle) == 0:
+        raise ValueError("There are no particles to draw from; check the particle file.")
+    counts = np.zeros(n_cells, np.int64)
+    for first in range(0, len(cell_of_particle), _CHUNK):
+        cells = cell_of_particle[first : first + _CHUNK]
+        if cells.min() < 0 or cells.max() >= n_cells:
+            raise ValueError(
+                f"Cell indices run from {cells.min()} to {cells.max()}, outside [0, {n_cells}). "
+                f"Compute them with lagbias.paint.cell_index on the same grid."
+            )
+        counts += np.bincount(cells, minlength=n_cells)
+    return counts
+
+
+@numba.njit(cache=True)
+def _select(cells, uniforms, first, remaining, needed, next_slot, chosen):
+    for i in range(cells.size):
+        cell = cells[i]
+        if uniforms[i] * remaining[cell] < needed[cell]:
+            chosen[next_slot[cell]] = first + i
+            next_slot[cell] += 1
+            needed[cell] -= 1
+        remaining[cell] -= 1

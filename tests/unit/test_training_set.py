@@ -1,0 +1,108 @@
+"""Sub-samples of particles and the training set made of them."""
+
+import numpy as np
+import pytest
+
+from lagbias import training_set as module
+from lagbias.training_set import TrainingSet, build_training_set, draw_subsample
+
+
+def draw(cells, n_cells, fraction, seed=0):
+    return draw_subsample(np.asarray(cells, np.int32), n_cells, fraction, rng(seed))
+
+
+def rng(seed):
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def cells():
+    return rng(5).permutation(np.repeat(np.arange(6), [0, 1, 9, 10, 35, 0])).astype(np.int32)
+
+
+def test_quotas_are_filled_without_replacement(cells, monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK", 7)
+    sample = draw(cells, 6, 0.1)
+    np.testing.assert_array_equal(sample.cells, [1, 2, 3, 4])
+    np.testing.assert_array_equal(sample.n_all, [1, 9, 10, 35])
+    np.testing.assert_array_equal(sample.n_sub, [1, 1, 1, 3])
+    assert len(set(sample.particles)) == 6
+    np.testing.assert_array_equal(cells[sample.particles], [1, 2, 3, 4, 4, 4])
+    assert np.all(np.diff(sample.particles[3:]) > 0)
+
+
+@pytest.mark.parametrize(("fraction", "count", "quota"), [(0.1, 30, 3), (0.29, 100, 29)])
+def test_rounding_errors_do_not_lower_a_quota(fraction, count, quota):
+    assert draw(np.zeros(count), 1, fraction).n_sub[0] == quota
+
+
+def test_the_whole_is_a_sample_too(cells):
+    sample = draw(cells, 6, 1.0)
+    np.testing.assert_array_equal(sample.particles, np.argsort(cells, kind="stable"))
+
+
+def test_seeds_repeat_and_differ(cells):
+    first, again, other = (draw(cells, 6, 0.5, seed).particles for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_every_pair_of_particles_is_equally_likely():
+    # Two of five from 4000 cells: each particle 0.4, each pair 0.1; five standard deviations.
+    n_cells = 4000
+    sample = draw(np.tile(np.arange(n_cells), 5), n_cells, 0.4)
+    first, second = (sample.particles // n_cells).reshape(n_cells, 2).T
+    pairs = np.bincount(5 * first + second, minlength=25).reshape(5, 5)
+    expected = n_cells * 0.1 * np.triu(np.ones((5, 5)), 1)
+    np.testing.assert_allclose(pairs, expected, atol=5 * np.sqrt(n_cells * 0.1 * 0.9))
+    assert np.all(pairs[expected == 0] == 0)
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.1, 1.1])
+def test_fraction_out_of_range(fraction):
+    with pytest.raises(ValueError, match="fraction"):
+        draw([0, 1], 2, fraction)
+
+
+def test_bad_cells_and_no_particles():
+    with pytest.raises(ValueError, match=r"outside \[0, 2\)"):
+        draw([0, 2], 2, 0.5)
+    with pytest.raises(ValueError, match=r"outside \[0, 2\)"):
+        draw([-1, 1], 2, 0.5)
+    with pytest.raises(ValueError, match="no particles"):
+        draw([], 2, 0.5)
+
+
+def test_cell_factors_restore_the_counts(cells):
+    overdensity = np.arange(8.0).reshape(2, 2, 2)
+    sample = draw(np.append(cells, 7), 8, 0.3)
+    inputs = np.arange(2.0 * len(sample.particles)).reshape(-1, 2)
+    made = build_training_set(sample, inputs, overdensity)
+    assert made.inputs.dtype == made.target.dtype == made.cell_factor.dtype == np.float32
+    np.testing.assert_array_equal(made.target, [2, 3, 4, 5, 8])
+    # with f = 1 every cell holds its own particles over the mean per cell
+    density = made.cell_factor * np.diff(made.cell_start)
+    np.testing.assert_allclose(density, np.array([1, 9, 10, 35, 1]) * 8 / 56, rtol=1e-6)
+    assert made.n_cells == 8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell_start": np.array([0, 2, 2, 4])},
+        {"cell_start": np.array([0, 1, 2, 3])},
+        {"target": np.ones(2, np.float32)},
+        {"n_cells": 2},
+    ],
+)
+def test_training_set_must_fit_together(change):
+    arrays = {
+        "inputs": np.ones((4, 1), np.float32),
+        "cell_start": np.array([0, 1, 2, 4]),
+        "cell_factor": np.ones(3, np.float32),
+        "target": np.ones(3, np.float32),
+        "n_cells": 5,
+    }
+    TrainingSet(**arrays)
+    with pytest.raises(ValueError, match="does not fit together"):
+        TrainingSet(**{**arrays, **change})
