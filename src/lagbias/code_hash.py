@@ -1,9 +1,9 @@
 """A hash of the library code that a script uses.
 
 Snakemake sees edits to a rule's script but not to the modules that the script imports. The
-workflow therefore passes this hash as a parameter: an edit to a module reruns the rules whose
-scripts import it, directly or through other modules, and nothing else. Comments, docstrings and
-layout do not count.
+workflow therefore passes this hash as a parameter: an edit to a module, or to a data file beside
+it, reruns the rules whose scripts import it, directly or through other modules, and nothing else.
+Comments, docstrings and layout do not count.
 """
 
 import ast
@@ -37,9 +37,11 @@ def code_hash(script: str | Path) -> str:
         Sixteen hexadecimal digits.
     """
     digest = hashlib.sha256()
-    for module in dependencies(script):
-        digest.update(module.encode())
-        digest.update(_fingerprint(_path(module)).encode())
+    paths = {module: _path(module) for module in dependencies(script)}
+    for module, path in paths.items():
+        digest.update(f"{module}\n{_fingerprint(path)}".encode())
+    for path in _data_files({path.parent for path in paths.values()}):
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -67,6 +69,12 @@ def dependencies(script: str | Path) -> list[str]:
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         waiting.update(_imports(path, package))
     return sorted(seen)
+
+
+def _data_files(directories: set[Path]) -> list[Path]:
+    """Return the files beside modules that are not Python, such as matplotlib's style sheet."""
+    files = (path for directory in directories for path in directory.iterdir() if path.is_file())
+    return sorted(path for path in files if path.suffix != ".py")
 
 
 def _path(module: str) -> Path | None:

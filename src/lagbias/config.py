@@ -18,7 +18,6 @@ from pydantic import (
     PositiveInt,
     StringConstraints,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -54,16 +53,8 @@ class ConfigError(ValueError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _whole_numbers_are_floats(cls, value: Any, info) -> Any:
-        """Accept ``200`` where ``200.0`` is meant; YAML users write both."""
-        annotation = cls.model_fields[info.field_name].annotation
-        if annotation is float and type(value) is int:
-            return float(value)
-        return value
+    # not strict: `snakemake --config 'seeds=[0, 1]'` hands over the text of each number
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class EmbeddedSettings(_Section):
@@ -227,18 +218,6 @@ class Config(_Section):
     figure_sets: FigureSets = Field(description="Which smoothing sets the figures compare.")
     figures: list[Name] = Field(min_length=1, description="Figures to draw.")
 
-    @field_validator("smoothing_sets", mode="before")
-    @classmethod
-    def _radii_are_floats(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return {
-            name: [float(r) if type(r) is int else r for r in radii]
-            if isinstance(radii, list)
-            else radii
-            for name, radii in value.items()
-        }
-
     @model_validator(mode="after")
     def _check(self):
         for problem in _inconsistencies(self):
@@ -255,9 +234,9 @@ class Config(_Section):
 
 
 def available_figures() -> list[str]:
-    """Return the names of the figures that can be drawn: one module each."""
+    """Return the names of the figures: the modules of `lagbias.figures` that define ``draw``."""
     modules = Path(__file__).parent.joinpath("figures").glob("*.py")
-    return sorted(path.stem for path in modules if path.stem not in ("__init__", "common"))
+    return sorted(path.stem for path in modules if "\ndef draw(" in path.read_text("utf-8"))
 
 
 def format_radius(radius: float) -> str:

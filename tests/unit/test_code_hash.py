@@ -73,6 +73,14 @@ def test_comments_docstrings_and_layout_do_not_count(package):
     assert hashes(package) == before
 
 
+def test_data_files_beside_a_module_count(package):
+    before = hashes(package)
+    (package / "lagbias" / "simulate" / "table.dat").write_text("1 2 3\n")
+    after = hashes(package)
+    assert after["box"] != before["box"]
+    assert after["features"] == before["features"]
+
+
 def test_every_script_of_the_workflow_depends_on_something(repository):
     scripts = sorted(repository.glob("workflow/scripts/*.py"))
     assert scripts

@@ -64,7 +64,8 @@ def test_table_1_of_the_paper(default):
         ({"embedded": {"min_halo_particles": 50}}, ["min_particles = 20", "Raise the one"]),
         ({"seeds": [0]}, ["seeds = [0]", "at least 2", "five"]),
         ({"seeds": [1, 1]}, ["seeds = [1, 1]", "twice"]),
-        ({"seeds": [0, True]}, ["seeds.1 = True"]),
+        ({"seeds": [0, -1]}, ["seeds.1 = -1", "greater than or equal to 0"]),
+        ({"seeds": [0, 1.5]}, ["seeds.1 = 1.5"]),
         ({"smoothing_sets": {"mine": [0.5]}}, ["mine", "R_f = 0.5", "cell of 1 Mpc/h"]),
         ({"smoothing_sets": {"mine": [70.0]}}, ["R_f = 70", "quarter of the box"]),
         ({"smoothing_sets": {"mine": [4.0, 2.0]}}, ["smoothing_sets.mine", "increasing order"]),
@@ -97,6 +98,12 @@ def test_a_missing_section_is_named(default):
 
 def test_a_new_set_is_one_line(default):
     config = load(merge(default, {"smoothing_sets": {"mine": [2, 4]}}))
+    assert config.smoothing_sets["mine"] == [2.0, 4.0]
+
+
+def test_numbers_given_as_text_on_the_command_line_are_numbers(default):
+    config = load(merge(default, {"seeds": ["0", "1"], "smoothing_sets": {"mine": ["2", "4"]}}))
+    assert config.seeds == [0, 1]
     assert config.smoothing_sets["mine"] == [2.0, 4.0]
 
 

@@ -1,0 +1,104 @@
+"""What every workflow script does around its one library call.
+
+`start` sets up the log, turns expected failures into one readable paragraph, and gives the script
+a `Task` that reads artefacts, and writes them with their provenance. It takes the job object that
+Snakemake hands to a script, of which it uses plain attributes only.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from lagbias import provenance, store
+
+__all__ = ["Task", "start"]
+
+log = logging.getLogger(__name__)
+
+
+class Task:
+    """One job of the workflow.
+
+    Parameters
+    ----------
+    job
+        Snakemake's job object: ``rule``, ``input``, ``output``, ``params``, ``threads``, ``log``.
+    """
+
+    def __init__(self, job: Any):
+        self.job = job
+
+    def settings(self, name: str) -> SimpleNamespace:
+        """Return the parameter `name`, a mapping, as an object with attributes."""
+        return SimpleNamespace(**self.job.params[name])
+
+    def write(
+        self,
+        path: str | Path,
+        kind: str,
+        datasets: Mapping[str, store.Dataset],
+        attributes: Mapping | None = None,
+    ) -> None:
+        """Write an artefact with this job's provenance (see `lagbias.store.write`)."""
+        params = {key: value for key, value in self.job.params.items() if key != "code"}
+        description = provenance.describe(
+            self.job.rule,
+            params={**params, **dict(self.job.wildcards.items())},
+            inputs=list(self.job.input),
+            code=self.job.params["code"],
+            threads=self.job.threads,
+        )
+        store.write(path, kind, datasets, attributes=attributes, provenance=description)
+        log.info("wrote %s", path)
+
+
+@contextmanager
+def start(job: Any) -> Iterator[Task]:
+    """Run a script's work with logging and readable errors.
+
+    Parameters
+    ----------
+    job
+        Snakemake's job object.
+
+    Yields
+    ------
+    Task
+        The task.
+
+    Raises
+    ------
+    SystemExit
+        After a failure, whose message is in the log and on standard error.
+    """
+    _log_to(job.log[0] if job.log else None)
+    try:
+        yield Task(job)
+    except (store.ArtefactError, ValueError, ArithmeticError, MemoryError, OSError) as error:
+        log.debug("traceback", exc_info=True)
+        log.error("%s failed. %s", job.rule, error or type(error).__name__)
+        sys.exit(1)
+    except Exception:
+        log.exception("%s failed unexpectedly.", job.rule)
+        sys.exit(1)
+
+
+def _log_to(path: str | None) -> None:
+    """Log to standard error in brief and to a file in full."""
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    logging.getLogger("lagbias").setLevel(logging.DEBUG)
+    console = logging.StreamHandler()
+    # a user at a terminal sees progress; a log file or a cluster's output only what went wrong
+    console.setLevel(logging.INFO if sys.stderr.isatty() else logging.WARNING)
+    console.setFormatter(logging.Formatter("%(message)s"))
+    root.addHandler(console)
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        root.addHandler(file)
