@@ -1,0 +1,34 @@
+# Neural Lagrangian bias, after Wu, Muñoz & Eisenstein 2023 (JCAP05(2023)040).
+#
+#   snakemake --cores N                                     every figure of the default run
+#   snakemake --cores N --configfile config/tiny.yaml       a run of two minutes
+#   snakemake --cores N -n                                  what would be done
+#   snakemake --report report.html                          figures, captions, run times
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/boxes.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/networks.smk"
+include: "workflow/rules/spectra.smk"
+include: "workflow/rules/figures.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        all_figures(),

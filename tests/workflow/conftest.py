@@ -1,0 +1,87 @@
+"""The workflow in a checkout of its own, so that tests can edit it, kill it and fill its disk."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PARTS = ("Snakefile", "workflow", "config", "profiles", "src", "environment.yml")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the repository in which Snakemake is run on the tiny configuration."""
+
+    root: Path
+
+    def command(self, *arguments: str) -> list[str]:
+        tiny = ("--configfile", "config/tiny.yaml")
+        return [sys.executable, "-m", "snakemake", *tiny, "--cores", "2", *arguments]
+
+    def environment(self) -> dict[str, str]:
+        """Return this process's environment without what would lead to another checkout."""
+        return {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
+    def snakemake(self, *arguments: str, check: bool = True, **options) -> str:
+        """Run Snakemake and return all that it printed."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.root,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            **options,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"snakemake {' '.join(arguments)} failed:\n{done.stdout}")
+        if not check:
+            assert done.returncode, f"snakemake was expected to fail:\n{done.stdout}"
+        return done.stdout
+
+    def plan(self, *arguments: str) -> dict[str, int]:
+        """Return how many jobs of each rule Snakemake would run."""
+        text = self.snakemake("--dry-run", *arguments)
+        if "Nothing to be done" in text:
+            return {}
+        table = re.search(r"^job +count\n[- ]+\n(.*?)^total ", text, re.MULTILINE | re.DOTALL)
+        assert table, text
+        counts = dict(line.split() for line in table[1].splitlines())
+        return {rule: int(count) for rule, count in counts.items() if rule != "all"}
+
+    def artefacts(self) -> dict[str, bytes]:
+        """Return the content of every artefact."""
+        results = self.root / "results"
+        return {str(p.relative_to(results)): p.read_bytes() for p in sorted(results.rglob("*.h5"))}
+
+
+def copy_repository(source: Path, target: Path) -> Checkout:
+    """Copy what the workflow needs, compiled kernels included, with times kept."""
+    for part in PARTS:
+        origin = source / part
+        if origin.is_dir():
+            shutil.copytree(origin, target / part)
+        else:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(origin, target / part)
+    return Checkout(target)
+
+
+@pytest.fixture
+def checkout(repository, tmp_path) -> Checkout:
+    """A checkout without results."""
+    return copy_repository(repository, tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def finished(repository, tmp_path_factory) -> Checkout:
+    """A checkout in which the tiny configuration has been run to the end."""
+    done = copy_repository(repository, tmp_path_factory.mktemp("finished") / "checkout")
+    done.snakemake()
+    return done

@@ -1,0 +1,126 @@
+"""What runs again after a change, and nothing else."""
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.workflow
+
+
+def test_the_second_run_does_nothing(finished):
+    assert finished.plan() == {}
+
+
+def test_every_figure_is_drawn(finished):
+    figures = sorted(p.name for p in (finished.root / "results/tiny/figures").iterdir())
+    names = ("power_ratio_all_sets", "power_ratio_boxes", "power_ratio_smoothing_sets")
+    assert figures == [f"{name}.{suffix}" for name in names for suffix in ("pdf", "png")]
+
+
+def test_no_temporary_file_or_checkpoint_is_left(finished):
+    left = [p for p in (finished.root / "results").rglob("*") if p.is_file()]
+    assert {p.suffix for p in left} == {".h5", ".pdf", ".png"}
+    assert not [p for p in left if p.name.startswith(".")]
+
+
+def with_changes(finished, changes):
+    path = finished.root / "changes.yaml"
+    path.write_text(yaml.safe_dump(changes))
+    return ("--configfile", "config/tiny.yaml", str(path))
+
+
+def test_a_new_set_of_known_radii_builds_no_feature_grids(finished):
+    changes = with_changes(finished, {"smoothing_sets": {"mine": [2.83, 5.66]}})
+    assert finished.plan(*changes) == {
+        "fit_whitening": 1,
+        "train_network": 2,
+        "predict_spectra": 1,
+        "power_ratio_all_sets": 1,
+    }
+
+
+def test_a_new_radius_builds_its_own_grids_only(finished):
+    changes = with_changes(finished, {"smoothing_sets": {"mine": [2.83, 6.7]}})
+    plan = finished.plan(*changes)
+    assert plan["make_features"] == 2  # training and validation box
+    assert plan["train_network"] == 2
+    assert "simulate_box" not in plan
+
+
+def test_a_new_seed_retrains_nothing(finished):
+    plan = finished.plan(*with_changes(finished, {"seeds": [0, 1, 2]}))
+    assert plan["train_network"] == 7  # one more for each of 6 sets and the second training box
+    assert set(plan) == {
+        "train_network",
+        "predict_spectra",
+        "power_ratio_boxes",
+        "power_ratio_smoothing_sets",
+        "power_ratio_all_sets",
+    }
+
+
+DOWNSTREAM_OF_TRAINING = {
+    "train_network",
+    "predict_spectra",
+    "power_ratio_boxes",
+    "power_ratio_smoothing_sets",
+    "power_ratio_all_sets",
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("train.py", DOWNSTREAM_OF_TRAINING),
+        ("whitening.py", DOWNSTREAM_OF_TRAINING | {"fit_whitening"}),
+        ("features.py", DOWNSTREAM_OF_TRAINING | {"fit_whitening", "make_features"}),
+        ("predict.py", DOWNSTREAM_OF_TRAINING - {"train_network"}),
+        ("figures/power_ratio_boxes.py", {"power_ratio_boxes"}),
+        ("store.py", set()),
+        ("config.py", set()),
+    ],
+)
+def test_an_edit_reruns_what_depends_on_the_module(finished, module, expected):
+    path = finished.root / "src" / "lagbias" / module
+    original = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(original + "\n_EDITED = True\n", encoding="utf-8")
+        assert set(finished.plan()) == expected
+        path.write_text(original + "\n# a comment only\n", encoding="utf-8")
+        assert finished.plan() == {}
+    finally:
+        path.write_text(original, encoding="utf-8")
+
+
+def test_an_edit_to_the_simulation_reruns_everything(finished):
+    path = finished.root / "src" / "lagbias" / "simulate" / "nbody.py"
+    original = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(original + "\n_EDITED = True\n", encoding="utf-8")
+        plan = finished.plan()
+    finally:
+        path.write_text(original, encoding="utf-8")
+    assert plan["simulate_box"] == 3
+    assert plan["train_network"] == 14
+
+
+def test_the_report_is_one_file_without_network(finished):
+    finished.snakemake("--report", "report.html")
+    text = (finished.root / "report.html").read_text(encoding="utf-8")
+    assert "power_ratio_boxes" in text
+    assert "data:image/png;base64" in text
+
+
+def test_every_artefact_says_how_it_was_made(finished):
+    from lagbias import store
+
+    paths = sorted((finished.root / "results").rglob("*.h5"))
+    assert len(paths) == 63
+    for path in paths:
+        artefact = store.read(path)
+        provenance = artefact.provenance
+        assert provenance["artefact_id"], path
+        assert provenance["rule"] and provenance["code"], path
+        assert provenance["versions"]["lagbias"], path
+        for source, identity in provenance["inputs"].items():
+            assert store.identifier(finished.root / source) == identity, path
+        assert all(artefact.units.values()), path

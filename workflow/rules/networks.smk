@@ -1,0 +1,29 @@
+# Training: one job per network, so that another seed trains one network more and no other again.
+
+
+rule train_network:
+    input:
+        particles="results/{run}/boxes/{train_box}/particles.h5",
+        features=lambda wildcards: features_of(
+            wildcards.train_box, wildcards.smoothing_set
+        ),
+        whitening="results/{run}/whitening/{train_box}/{smoothing_set}.h5",
+        halo_fields="results/{run}/halo_fields/{train_box}/{sample}.h5",
+    output:
+        "results/{run}/networks/{train_box}/{sample}/{smoothing_set}/{inputs}/seed{seed}.h5",
+    log:
+        "logs/{run}/train_network/{train_box}.{sample}.{smoothing_set}.{inputs}.seed{seed}.log",
+    benchmark:
+        "benchmarks/{run}/train_network/{train_box}.{sample}.{smoothing_set}.{inputs}.seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        runtime=lambda wildcards, attempt: attempt * 240,
+    params:
+        code=code("train_network"),
+        training=section("training"),
+        seed=lambda wildcards: int(wildcards.seed),
+    message:
+        "training {wildcards.smoothing_set} on {wildcards.train_box}, seed {wildcards.seed}"
+    script:
+        "../scripts/train_network.py"

@@ -1,0 +1,17 @@
+"""Whitening of one smoothing set, fitted to a box's particles."""
+
+import numpy as np
+
+from lagbias import artefacts, features, job, store, whitening
+
+CHUNK = 1 << 20  # particles held at a time
+
+with job.start(snakemake) as task:
+    particles = store.read(snakemake.input.particles, "particles", ["lagrangian_site"])
+    sites = particles["lagrangian_site"]
+    grids = list(artefacts.feature_columns(snakemake.input.features))
+    parts = np.array_split(sites, 1 + sites.size // CHUNK)
+    chunks = (features.values_at_sites(grids, part) for part in parts)
+    fitted = whitening.fit(chunks, snakemake.params.radii)
+    attributes = {"n_particles": sites.size}
+    task.write(snakemake.output[0], "whitening", artefacts.whitening(fitted), attributes)

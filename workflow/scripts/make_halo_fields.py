@@ -1,0 +1,20 @@
+"""Mass-weighted halo overdensity of one sample on the training and the evaluation grid."""
+
+from lagbias import artefacts, job, store
+from lagbias import halos as halo_field
+
+with job.start(snakemake) as task:
+    halos = store.read(snakemake.input.halos, "halos", ["position", "mass", "particles"])
+    box_size = halos.attributes["box_size"]
+    chosen = halo_field.select(halos["particles"], **snakemake.params.sample)
+    position, mass = halos["position"][chosen], halos["mass"][chosen]
+    n_training = round(box_size / snakemake.params.cell_size)
+    fields = [
+        halo_field.mass_weighted_overdensity(position, mass, box_size, n_grid, scheme=scheme)
+        for n_grid, scheme in (
+            (n_training, "ngp"),
+            (snakemake.params.evaluation_grid, "cic"),
+        )
+    ]
+    attributes = {"box_size": box_size, "n_halos": int(chosen.sum())}
+    task.write(snakemake.output[0], "halo_fields", artefacts.halo_fields(*fields), attributes)

@@ -1,0 +1,12 @@
+"""One box of the embedded source: initial conditions, N-body, halos."""
+
+from lagbias import artefacts, job
+from lagbias.sources import embedded
+
+with job.start(snakemake) as task:
+    box = embedded.make_box(
+        task.settings("embedded"), seed=snakemake.params.seed, threads=snakemake.threads
+    )
+    for kind in ("linear_density", "particles", "halos"):
+        datasets = getattr(artefacts, kind)(box)
+        task.write(snakemake.output[kind], kind, datasets, box.attributes)

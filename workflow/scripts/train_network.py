@@ -1,0 +1,39 @@
+"""One network: its sub-sample of particles, whitened, and its training."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lagbias import artefacts, features, job, paint, store, train, whitening
+from lagbias.device import choose_device
+
+with job.start(snakemake) as task:
+    torch.set_num_threads(snakemake.threads)
+    settings, seed = task.settings("training"), snakemake.params.seed
+    halo_field = store.read(snakemake.input.halo_fields, "halo_fields", ["training"])
+    particles = store.read(snakemake.input.particles, "particles")
+    n_grid = len(halo_field["training"])
+    cells = paint.cell_index(particles["position"], particles.attributes["box_size"], n_grid)
+    subsample = train.draw_subsample(
+        cells, n_grid**3, settings.subsample, np.random.default_rng(seed)
+    )
+    sites = particles["lagrangian_site"][subsample.particles]
+    # one grid in memory at a time
+    grids = artefacts.feature_columns(snakemake.input.features)
+    theta = np.hstack([features.values_at_sites([grid], sites) for grid in grids])
+    fitted = whitening.Whitening(**artefacts.whitening_of(snakemake.input.whitening))
+    training_set = train.build_training_set(
+        subsample, fitted.transform(theta), halo_field["training"]
+    )
+    checkpoint = Path(f"{snakemake.output[0]}.checkpoint")
+    trained = train.train(
+        training_set,
+        settings,
+        seed=seed,
+        device=choose_device(settings.device),
+        checkpoint=checkpoint,
+    )
+    attributes = {"seed": seed, "normalisation": trained.normalisation}
+    task.write(snakemake.output[0], "network", artefacts.trained_network(trained), attributes)
+    checkpoint.unlink(missing_ok=True)
