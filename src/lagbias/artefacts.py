@@ -123,7 +123,7 @@ def whitening_of(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def trained_network(trained: Any) -> dict[str, Dataset]:
-    """Pack a `lagbias.train.TrainedNetwork`."""
+    """Pack a `lagbias.network.TrainedNetwork`."""
     packed = {
         f"weights.{name}": Dataset(
             value, "1", tuple(f"axis{i}" for i in range(value.ndim)), "network parameter"

@@ -12,17 +12,9 @@ from lagbias import checkpoint as checkpoints
 from lagbias.losses import CONSTRAINTS, LOSSES, Constraint, ConstraintSetup, non_negativity
 from lagbias.network import HaloToMassNet, TrainedNetwork, f_from_output
 from lagbias.progress import bar
-from lagbias.training_set import Subsample, TrainingSet, build_training_set, draw_subsample
+from lagbias.training_set import TrainingSet
 
-__all__ = [
-    "Subsample",
-    "TrainedNetwork",
-    "TrainingDiverged",
-    "TrainingSet",
-    "build_training_set",
-    "draw_subsample",
-    "train",
-]
+__all__ = ["TrainingDiverged", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +27,7 @@ _LOG_EVERY = 5
 _CHUNK = 1 << 12
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDiverged(ArithmeticError):
     """The loss is not finite or has run away; the message says when and what to change."""
 
 

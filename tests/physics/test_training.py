@@ -14,7 +14,8 @@ import torch
 
 from lagbias import losses
 from lagbias.ensemble import Ensemble
-from lagbias.train import TrainingSet, draw_subsample, train
+from lagbias.train import train
+from lagbias.training_set import TrainingSet, draw_subsample
 
 pytestmark = pytest.mark.physics
 

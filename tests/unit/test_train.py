@@ -10,7 +10,8 @@ import torch
 from lagbias import checkpoint, train
 from lagbias.losses import CONSTRAINTS, squared
 from lagbias.network import HaloToMassNet
-from lagbias.train import TrainingDiverged, TrainingSet
+from lagbias.train import TrainingDiverged
+from lagbias.training_set import TrainingSet
 
 
 @pytest.fixture(autouse=True)

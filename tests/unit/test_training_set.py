@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from lagbias import training_set as module
-from lagbias.training_set import TrainingSet, build_training_set, draw_subsample
+from lagbias.training_set import (
+    TrainingSet,
+    build_training_set,
+    draw_even_subsample,
+    draw_subsample,
+)
 
 
 def draw(cells, n_cells, fraction, seed=0):
@@ -71,6 +76,67 @@ def test_bad_cells_and_no_particles():
         draw([-1, 1], 2, 0.5)
     with pytest.raises(ValueError, match="no particles"):
         draw([], 2, 0.5)
+
+
+N_SIDE = 16
+
+
+@pytest.fixture(scope="module")
+def lattice():
+    """Sites of an initial grid in random order, and a few lumps of it as cells."""
+    sites = rng(3).permutation(N_SIDE**3)
+    x, y, z = np.unravel_index(sites, (N_SIDE,) * 3)
+    cells = (x // 8) * 4 + (y // 8) * 2 + z // 8
+    return sites, cells.astype(np.int32)
+
+
+def draw_even(lattice, fraction, seed=0):
+    sites, cells = lattice
+    return draw_even_subsample(cells, 8, fraction, rng(seed), lagrangian_site=sites, n_side=N_SIDE)
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.1, 0.37, 0.9, 1.0])
+def test_even_draw_fills_the_same_quotas_without_replacement(lattice, fraction):
+    _, cells = lattice
+    even, random = draw_even(lattice, fraction), draw_subsample(cells, 8, fraction, rng(0))
+    for name in ("cells", "n_all", "n_sub"):
+        np.testing.assert_array_equal(getattr(even, name), getattr(random, name))
+    assert len(set(even.particles)) == even.n_sub.sum()
+    np.testing.assert_array_equal(cells[even.particles], np.repeat(even.cells, even.n_sub))
+
+
+def test_even_draw_takes_each_particle_equally_often(lattice):
+    # 1000 draws of a tenth: binomial scatter of the counts is 9.5; six of them
+    counts = np.zeros(N_SIDE**3)
+    for seed in range(1000):
+        sample = draw_even(lattice, 0.1, seed)
+        counts[sample.particles] += 1
+    expected = 1000 * sample.n_sub[0] / sample.n_all[0]
+    np.testing.assert_allclose(counts, expected, atol=6 * 9.5)
+
+
+def test_even_draw_is_spread_out(lattice):
+    """The mean of a smooth field over a cell's draw scatters far less than over a random draw."""
+    sites, cells = lattice
+    x, y, z = np.unravel_index(sites, (N_SIDE,) * 3)
+    field = np.cos(0.4 * x + 0.3 * y - 0.35 * z)
+
+    def scatter(draw):
+        means = [
+            np.add.reduceat(field[s.particles], np.r_[0, np.cumsum(s.n_sub)[:-1]]) / s.n_sub
+            for s in map(draw, range(40))
+        ]
+        return np.std(means, axis=0).mean()
+
+    even = scatter(lambda seed: draw_even(lattice, 0.05, seed))
+    random = scatter(lambda seed: draw_subsample(cells, 8, 0.05, rng(seed)))
+    assert even < 0.5 * random
+
+
+def test_even_draw_refuses_a_grid_beyond_its_curve(lattice):
+    sites, cells = lattice
+    with pytest.raises(ValueError, match="2048 nodes per side"):
+        draw_even_subsample(cells, 8, 0.1, rng(0), lagrangian_site=sites, n_side=2048)
 
 
 def test_cell_factors_restore_the_counts(cells):
