@@ -1,11 +1,11 @@
-"""Command line: look into artefacts and keep the configuration's documentation in step."""
+"""Command line: look into artefacts, sum up spectra, keep the configuration's docs in step."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
-from lagbias import config_docs, store
+from lagbias import config_docs, store, summary
 
 __all__ = ["main"]
 
@@ -27,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     show = commands.add_parser("show", help="print what an artefact holds and how it was made")
     show.add_argument("file", nargs="+", type=Path)
+    table = commands.add_parser("summary", help="sum up the spectra of a run in a table")
+    table.add_argument("run", type=Path, help="directory of the run, such as results/embedded")
+    table.add_argument("--k-max", type=float, default=0.1, help="largest k counted [h/Mpc]")
     config = commands.add_parser("config", help="documentation of the configuration")
     action = config.add_mutually_exclusive_group(required=True)
     action.add_argument("--write", action="store_true", help="write config/README.md and schema")
@@ -37,8 +40,17 @@ def main(arguments: list[str] | None = None) -> int:
             for path in options.file:
                 print(_describe(path))
             return 0
+        if options.command == "summary":
+            paths = sorted(options.run.glob("spectra/**/*.h5"))
+            if not paths:
+                raise store.ArtefactError(
+                    f"{options.run} holds no spectra. Name the directory of a finished run, such "
+                    f"as results/embedded."
+                )
+            print(summary.table(paths, k_max=options.k_max))
+            return 0
         return _config_files(write=options.write)
-    except store.ArtefactError as error:
+    except (store.ArtefactError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from lagbias.network import HaloToMassNet, TrainedNetwork, f_from_output
 
-__all__ = ["Ensemble"]
+__all__ = ["Ensemble", "with_unit_mean"]
 
 #: Particles per pass: the activations of one layer then fit a core's cache, or fill a GPU.
 _CHUNK = {"cpu": 1 << 12, "cuda": 1 << 18}
@@ -90,3 +91,29 @@ class Ensemble:
                 result, self._networks, self._normalisations, strict=True
             ):
                 row[:] = (f_from_output(network(batch)) / scale).cpu().numpy()
+
+
+def with_unit_mean(
+    network: TrainedNetwork, inputs: np.ndarray, *, device: str | torch.device = "cpu"
+) -> TrainedNetwork:
+    """Divide a network's f by its mean over some particles.
+
+    Training knows the mean over its own sub-sample; a larger sample of the box, drawn evenly,
+    gives ⟨f⟩ of all particles to a few parts in ten thousand.
+
+    Parameters
+    ----------
+    network : TrainedNetwork
+        The network.
+    inputs : ndarray, float32, shape (P, n_inputs)
+        Whitened features of particles that represent the box, dimensionless.
+    device : str or torch.device, keyword-only
+        Where to evaluate it.
+
+    Returns
+    -------
+    TrainedNetwork
+        The same weights with another normalisation.
+    """
+    mean = Ensemble([network], device=device).f(inputs).mean(dtype=np.float64)
+    return replace(network, normalisation=network.normalisation * float(mean))

@@ -38,7 +38,7 @@ def train(
     seed: int,
     device: str | torch.device = "cpu",
     checkpoint: Path | None = None,
-    checkpoint_interval: float = 10.0,
+    checkpoint_interval: float = 2.0,
 ) -> TrainedNetwork:
     """Train one network with Adam on batches of random cells.
 

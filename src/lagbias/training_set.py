@@ -1,5 +1,6 @@
 """The particles that one network sees, laid out cell by cell."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import numba
 import numpy as np
 
 __all__ = [
+    "DRAWS",
     "Subsample",
     "TrainingSet",
     "build_training_set",
@@ -91,7 +93,11 @@ class TrainingSet:
 
 
 def draw_subsample(
-    cell_of_particle: np.ndarray, n_cells: int, fraction: float, rng: np.random.Generator
+    cell_of_particle: np.ndarray,
+    n_cells: int,
+    fraction: float,
+    rng: np.random.Generator,
+    **_unused,
 ) -> Subsample:
     """Draw max(⌊fraction n_j⌋, 1) particles of each cell, uniformly and without replacement.
 
@@ -109,6 +115,8 @@ def draw_subsample(
         Fraction of each cell's particles, in (0, 1].
     rng : numpy.random.Generator
         Source of the draw.
+    **_unused
+        What `draw_even_subsample` needs besides, so that the two are called alike.
 
     Returns
     -------
@@ -176,6 +184,13 @@ def draw_even_subsample(
     _take_evenly(order, cell_of_particle, rng.random(n_cells), n_all, n_sub, next_slot, chosen)
     occupied = np.flatnonzero(n_all)
     return Subsample(chosen, occupied, n_all[occupied], n_sub[occupied])
+
+
+#: Ways to draw, by their name in the configuration (``training.sampling``).
+DRAWS: dict[str, Callable[..., Subsample]] = {
+    "even": draw_even_subsample,
+    "random": draw_subsample,
+}
 
 
 def build_training_set(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lagbias import ensemble as module
-from lagbias.ensemble import Ensemble
+from lagbias.ensemble import Ensemble, with_unit_mean
 from lagbias.network import HaloToMassNet, TrainedNetwork
 
 
@@ -62,3 +62,11 @@ def test_networks_must_agree():
         Ensemble([*networks(), *networks(4)])
     with pytest.raises(ValueError, match="no network"):
         Ensemble([])
+
+
+def test_the_mean_is_made_one_and_the_weights_are_kept():
+    trained, x = networks()[1], inputs(1000)
+    assert abs(Ensemble([trained]).f(x).mean() - 1) > 0.1
+    scaled = with_unit_mean(trained, x)
+    assert Ensemble([scaled]).f(x).mean(dtype=np.float64) == pytest.approx(1, abs=1e-6)
+    assert scaled.weights is trained.weights

@@ -1,8 +1,11 @@
 """Losses and constraints: values, gradients, and what `normalise` converges to."""
 
+import typing
+
 import pytest
 import torch
 
+from lagbias.config import TrainingSettings
 from lagbias.losses import (
     CONSTRAINTS,
     LOSSES,
@@ -13,6 +16,16 @@ from lagbias.losses import (
     squared,
 )
 from lagbias.network import HaloToMassNet, f_from_output
+from lagbias.training_set import DRAWS
+
+
+@pytest.mark.parametrize(
+    ("key", "registered"),
+    [("loss", LOSSES), ("constraint", CONSTRAINTS), ("sampling", DRAWS)],
+)
+def test_the_configuration_offers_what_is_registered(key, registered):
+    annotation = TrainingSettings.model_fields[key].annotation
+    assert set(typing.get_args(annotation)) == set(registered)
 
 
 def setup(cells=4, n_cells=5, sample=None):

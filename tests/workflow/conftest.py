@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +75,9 @@ def copy_repository(source: Path, target: Path) -> Checkout:
 
 
 @pytest.fixture
-def checkout(repository, tmp_path) -> Checkout:
-    """A checkout without results."""
-    return copy_repository(repository, tmp_path / "checkout")
+def new_checkout(repository, tmp_path) -> Callable[[str], Checkout]:
+    """Make checkouts without results, by name."""
+    return lambda name: copy_repository(repository, tmp_path / name)
 
 
 @pytest.fixture(scope="session")

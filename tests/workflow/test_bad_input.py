@@ -21,7 +21,8 @@ FEATURES = "results/tiny/features/box0/rf2.83.h5"
         ({"figure_sets": {"fine": ["5Rf"]}}, ["'5Rf'", "smoothing_sets does not define"]),
     ],
 )
-def test_a_wrong_configuration_stops_before_the_dag(checkout, changes, fragments):
+def test_a_wrong_configuration_stops_before_the_dag(new_checkout, changes, fragments):
+    checkout = new_checkout("checkout")
     (checkout.root / "changes.yaml").write_text(yaml.safe_dump(changes))
     text = checkout.snakemake("--configfile", "config/tiny.yaml", "changes.yaml", check=False)
     for fragment in fragments:

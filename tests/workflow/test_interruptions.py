@@ -6,19 +6,28 @@ import subprocess
 import time
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.workflow
 
 #: A branch of the workflow with every computing rule in it.
 TARGET = "results/tiny/spectra/box0/threshold/3Rf/full/on_box1.h5"
+#: Training long enough to be killed after a checkpoint: some ten seconds.
+LONGER = {"training": {"epochs": 300, "learning_rate_decay": 0.99}}
 #: Longest wait for the moment to strike [s].
 PATIENCE = 300
+
+
+def branch(checkout):
+    """Return the arguments that make the target with longer training."""
+    (checkout.root / "longer.yaml").write_text(yaml.safe_dump(LONGER))
+    return ("--configfile", "config/tiny.yaml", "longer.yaml", "--cores", "2", "--", TARGET)
 
 
 def kill_when(checkout, moment):
     """Start the workflow, and kill it and all its jobs when `moment` comes."""
     process = subprocess.Popen(
-        checkout.command(TARGET),
+        checkout.command(*branch(checkout)),
         cwd=checkout.root,
         env=checkout.environment(),
         stdout=subprocess.DEVNULL,
@@ -37,24 +46,27 @@ def kill_when(checkout, moment):
     checkout.snakemake("--unlock")
 
 
-def test_killed_in_simulation_and_in_training(checkout, finished):
+def test_killed_in_simulation_and_in_training(new_checkout):
+    checkout, unbroken = new_checkout("broken"), new_checkout("unbroken")
     results, logs = checkout.root / "results", checkout.root / "logs"
 
     def simulating():
-        files = list(logs.rglob("simulate_box/*.log"))
-        return any("particle-mesh" in file.read_text() for file in files)
+        return any("steps on a" in file.read_text() for file in logs.rglob("simulate_box/*.log"))
 
     def training():
-        # a checkpoint is there after the first epoch; the network only after the last
+        # a checkpoint is there after two seconds of training, the network after the last epoch
         return any(results.rglob("*.checkpoint"))
 
     kill_when(checkout, simulating)
     assert not list(results.rglob("particles.h5"))
     kill_when(checkout, training)
-    assert not list(results.rglob("seed0.h5"))
-    checkout.snakemake(TARGET)
+    assert not list(results.rglob("seed*.h5"))
+    checkout.snakemake(*branch(checkout))
+    train_logs = [file.read_text() for file in logs.rglob("train_network/*.log")]
+    assert any("continu" in text for text in train_logs)  # from the checkpoint, not anew
 
-    broken, unbroken = checkout.artefacts(), finished.artefacts()
-    assert TARGET.removeprefix("results/") in broken
-    different = [name for name, content in broken.items() if content != unbroken[name]]
-    assert different == []
+    unbroken.snakemake(*branch(unbroken))
+    expected, found = unbroken.artefacts(), checkout.artefacts()
+    assert TARGET.removeprefix("results/") in found
+    assert sorted(found) == sorted(expected)
+    assert [name for name in found if found[name] != expected[name]] == []
