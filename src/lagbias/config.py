@@ -42,6 +42,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 #: Fewest initial-density cells per smoothing radius: below one, ∇²δ loses over a tenth of its
 #: variance to the grid.
 CELLS_PER_RADIUS = 1.0
+#: Relative rounding allowed in a cell size: 6.667 Mpc/h means 30 cells in 200 Mpc/h.
+CELL_SIZE_TOLERANCE = 1e-3
 #: Fewest networks whose scatter can be shown.
 FEWEST_SEEDS = 2
 #: Largest smoothing radius in units of the box side: a quarter leaves a handful of modes.
@@ -320,11 +322,11 @@ def _inconsistencies(config: Config):
                 f"no halos are kept. Raise the one or lower the other."
             )
     cells = settings.box_size / training.cell_size
-    if abs(cells - round(cells)) > 1e-6:
+    if abs(cells - round(cells)) > CELL_SIZE_TOLERANCE * cells:
         yield (
             f"training.cell_size = {training.cell_size:g} Mpc/h does not divide the box of "
             f"{settings.box_size:g} Mpc/h into whole cells. Choose a divisor, such as "
-            f"{settings.box_size / max(1, round(cells)):g}."
+            f"{settings.box_size / max(1, round(cells)):.5g}."
         )
     if training.cells_per_batch > round(cells) ** 3:
         yield (
