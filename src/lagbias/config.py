@@ -5,9 +5,7 @@ lists, which it replaces. Threads, memory and executors are no business of this 
 in Snakemake profiles.
 """
 
-import difflib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -21,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from lagbias.config_checks import did_you_mean, inconsistencies
+
 __all__ = [
     "Boxes",
     "Config",
@@ -30,7 +30,6 @@ __all__ = [
     "FigureSets",
     "HaloSample",
     "TrainingSettings",
-    "available_figures",
     "format_radius",
     "load",
 ]
@@ -38,16 +37,6 @@ __all__ = [
 #: Names that appear in paths.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-#: Fewest initial-density cells per smoothing radius: below one, ∇²δ loses over a tenth of its
-#: variance to the grid.
-CELLS_PER_RADIUS = 1.0
-#: Relative rounding allowed in a cell size: 6.667 Mpc/h means 30 cells in 200 Mpc/h.
-CELL_SIZE_TOLERANCE = 1e-3
-#: Fewest networks whose scatter can be shown.
-FEWEST_SEEDS = 2
-#: Largest smoothing radius in units of the box side: a quarter leaves a handful of modes.
-LARGEST_RADIUS = 0.25
 
 
 class ConfigError(ValueError):
@@ -226,8 +215,8 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _check(self):
-        for problem in _inconsistencies(self):
-            raise ValueError(problem)
+        if problems := list(inconsistencies(self)):
+            raise ValueError(" ".join(problems))
         return self
 
     def settings(self):
@@ -237,12 +226,6 @@ class Config(_Section):
     def box_names(self) -> list[str]:
         """Return the boxes in use, training boxes first, each once."""
         return list(dict.fromkeys([*self.boxes.train, *self.boxes.validation]))
-
-
-def available_figures() -> list[str]:
-    """Return the names of the figures: the modules of `lagbias.figures` that define ``draw``."""
-    modules = Path(__file__).parent.joinpath("figures").glob("*.py")
-    return sorted(path.stem for path in modules if "\ndef draw(" in path.read_text("utf-8"))
 
 
 def format_radius(radius: float) -> str:
@@ -281,82 +264,6 @@ def load(raw: Mapping) -> Config:
         raise ConfigError(_explain(error)) from None
 
 
-def _inconsistencies(config: Config):
-    """Yield what is wrong between sections, as 'key: value: remedy' sentences."""
-    settings, training = config.settings(), config.training
-    cell = settings.box_size / settings.particles_per_side
-    for name in config.box_names():
-        if name not in settings.boxes:
-            yield _unknown("boxes", "box", name, settings.boxes, f"{config.source}.boxes")
-    for name, radii in config.smoothing_sets.items():
-        if not radii or sorted(set(radii)) != radii:
-            yield (
-                f"smoothing_sets.{name} = {radii} must list at least one radius, each once, in "
-                f"increasing order."
-            )
-        for radius in radii:
-            if radius < CELLS_PER_RADIUS * cell:
-                yield (
-                    f"smoothing_sets.{name} holds R_f = {radius:g} Mpc/h, below the "
-                    f"initial-density cell of {cell:.4g} Mpc/h ({config.source}.box_size / "
-                    f"{config.source}.particles_per_side), where ∇²δ is not resolved. Use radii "
-                    f"of at least {CELLS_PER_RADIUS * cell:.4g} or raise particles_per_side."
-                )
-            if radius > LARGEST_RADIUS * settings.box_size:
-                yield (
-                    f"smoothing_sets.{name} holds R_f = {radius:g} Mpc/h, over a quarter of the "
-                    f"box ({settings.box_size:g} Mpc/h), which leaves hardly a mode. Use smaller "
-                    f"radii or a larger {config.source}.box_size."
-                )
-    for name in sorted(config.figure_sets.names() - set(config.smoothing_sets)):
-        yield _unknown(
-            "figure_sets", "smoothing set", name, config.smoothing_sets, "smoothing_sets"
-        )
-    if config.sample not in config.halo_samples:
-        yield _unknown("sample", "halo sample", config.sample, config.halo_samples, "halo_samples")
-    for name, sample in config.halo_samples.items():
-        if sample.min_particles < settings.min_halo_particles:
-            yield (
-                f"halo_samples.{name}.min_particles = {sample.min_particles} is below "
-                f"{config.source}.min_halo_particles = {settings.min_halo_particles}, under which "
-                f"no halos are kept. Raise the one or lower the other."
-            )
-    cells = settings.box_size / training.cell_size
-    if abs(cells - round(cells)) > CELL_SIZE_TOLERANCE * cells:
-        yield (
-            f"training.cell_size = {training.cell_size:g} Mpc/h does not divide the box of "
-            f"{settings.box_size:g} Mpc/h into whole cells. Choose a divisor, such as "
-            f"{settings.box_size / max(1, round(cells)):.5g}."
-        )
-    if training.cells_per_batch > round(cells) ** 3:
-        yield (
-            f"training.cells_per_batch = {training.cells_per_batch} exceeds the {round(cells) ** 3}"
-            f" cells of the box. Use fewer."
-        )
-    if len(set(config.seeds)) < len(config.seeds):
-        yield f"seeds = {config.seeds} names a seed twice; networks of equal seed are equal."
-    if len(config.seeds) < FEWEST_SEEDS:
-        yield (
-            f"seeds = {config.seeds} asks for {len(config.seeds)} network(s), but the scatter "
-            f"between networks needs at least {FEWEST_SEEDS}; the paper uses five: [0, 1, 2, 3, 4]."
-        )
-    for name in config.figures:
-        if name not in (known := available_figures()):
-            yield _unknown("figures", "figure", name, known, "src/lagbias/figures")
-
-
-def _unknown(key: str, noun: str, name: str, known, where: str) -> str:
-    return (
-        f"{key} names the {noun} {name!r}, which {where} does not define"
-        f"{_did_you_mean(name, known)} Define it there or use one of: {', '.join(known)}."
-    )
-
-
-def _did_you_mean(name: str, known) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else "."
-
-
 def _explain(error: ValidationError) -> str:
     """Turn pydantic's list of errors into sentences of key, value and remedy."""
     sentences = []
@@ -364,7 +271,7 @@ def _explain(error: ValidationError) -> str:
         key = ".".join(str(part) for part in item["loc"] if part != "[key]")
         if item["type"] == "extra_forbidden":
             known = _known_keys(item["loc"][:-1])
-            hint = _did_you_mean(str(item["loc"][-1]), known)
+            hint = did_you_mean(str(item["loc"][-1]), known)
             text = f"{key} is no configuration key{hint} Keys here: {', '.join(known)}."
         elif item["type"] == "missing":
             text = f"{key} is missing. Add it; config/README.md says what it means."
