@@ -53,7 +53,7 @@ class EmbeddedSettings(_Section):
 
     box_size: PositiveFloat = Field(description="Side of the periodic box [Mpc/h].")
     particles_per_side: int = Field(
-        ge=16, le=2048, description="Particles, and initial-density cells, per side."
+        ge=16, le=1024, description="Particles, and initial-density cells, per side."
     )
     redshift: float = Field(ge=0, le=10, description="Redshift of the snapshot.")
     initial_redshift: float = Field(
