@@ -7,6 +7,7 @@ Snakemake hands to a script, of which it uses plain attributes only.
 
 import logging
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,8 +80,10 @@ def start(job: Any) -> Iterator[Task]:
     try:
         yield Task(job)
     except (store.ArtefactError, ValueError, ArithmeticError, MemoryError, OSError) as error:
-        log.debug("traceback", exc_info=True)
         log.error("%s failed. %s", job.rule, error or type(error).__name__)
+        if job.log:
+            # apart from the log, which Snakemake shows when a job fails
+            Path(f"{job.log[0]}.traceback").write_text(traceback.format_exc(), encoding="utf-8")
         sys.exit(1)
     except Exception:
         log.exception("%s failed unexpectedly.", job.rule)

@@ -54,12 +54,15 @@ def test_artefacts_carry_rule_parameters_wildcards_and_code(snakemake, tmp_path)
 @pytest.mark.parametrize(
     "error", [store.ArtefactError, ValueError, FloatingPointError, MemoryError, OSError]
 )
-def test_an_expected_failure_is_one_paragraph(snakemake, capsys, error):
+def test_an_expected_failure_is_one_paragraph(snakemake, capsys, tmp_path, error):
     with pytest.raises(SystemExit) as stopped, job.start(snakemake):
         raise error("results/a.h5 is truncated. Delete it.")
     assert stopped.value.code == 1
     shown = capsys.readouterr().err
     assert shown == "make_features failed. results/a.h5 is truncated. Delete it.\n"
+    logs = tmp_path / "logs"
+    assert "Traceback" not in (logs / "job.log").read_text()
+    assert error.__name__ in (logs / "job.log.traceback").read_text()
 
 
 def test_an_unexpected_failure_shows_where(snakemake, capsys, tmp_path):
