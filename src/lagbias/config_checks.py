@@ -73,6 +73,11 @@ def _bad_radii(config: Config) -> Iterator[str]:
                 f"increasing order."
             )
         for radius in radii:
+            if radius != float(f"{radius:g}"):
+                yield (
+                    f"smoothing_sets.{name} holds R_f = {radius!r} Mpc/h, with more digits than "
+                    f"the names of files keep. Use at most six: {radius:g}."
+                )
             if radius < CELLS_PER_RADIUS * cell:
                 yield (
                     f"smoothing_sets.{name} holds R_f = {radius:g} Mpc/h, below the "

@@ -67,6 +67,7 @@ def test_table_1_of_the_paper(default):
         ({"seeds": [0, -1]}, ["seeds.1 = -1", "greater than or equal to 0"]),
         ({"seeds": [0, 1.5]}, ["seeds.1 = 1.5"]),
         ({"smoothing_sets": {"mine": [0.5]}}, ["mine", "R_f = 0.5", "cell of 1 Mpc/h"]),
+        ({"smoothing_sets": {"mine": [2.8284271]}}, ["R_f = 2.8284271", "2.82843"]),
         ({"smoothing_sets": {"mine": [70.0]}}, ["R_f = 70", "quarter of the box"]),
         ({"smoothing_sets": {"mine": [4.0, 2.0]}}, ["smoothing_sets.mine", "increasing order"]),
         ({"smoothing_sets": {"mine": []}}, ["smoothing_sets.mine", "at least one"]),

@@ -23,12 +23,17 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 
+def any_of(names):
+    """Write a regular expression that matches one of some names and nothing else."""
+    return "|".join(map(re.escape, names))
+
+
 wildcard_constraints:
-    run=CONFIG.run,
-    box="|".join(CONFIG.box_names()),
-    train_box="|".join(CONFIG.boxes.train),
-    sample="|".join(CONFIG.halo_samples),
-    smoothing_set="|".join(map(re.escape, CONFIG.smoothing_sets)),
+    run=any_of([CONFIG.run]),
+    box=any_of(CONFIG.box_names()),
+    train_box=any_of(CONFIG.boxes.train),
+    sample=any_of(CONFIG.halo_samples),
+    smoothing_set=any_of(CONFIG.smoothing_sets),
     inputs="full",
     rf=r"[0-9.]+",
     seed=r"[0-9]+",
