@@ -14,6 +14,8 @@ __all__ = ["cell_index", "overdensity", "paint_cic", "paint_ngp"]
 
 # Particles handled at a time: bounds the work arrays at about 0.3 GB whatever the catalogue.
 _CHUNK = 1 << 24
+# the flat index of a cell is a 32-bit integer
+_LARGEST_GRID = 1290
 # Blocks of the counting sort; fixed, so that the work is divided alike on any machine.
 _SORT_BLOCKS = 16
 
@@ -199,10 +201,10 @@ def _chunks(
 def _check(positions: np.ndarray, box_size: float, n_cells: int) -> None:
     if positions.ndim != 2 or positions.shape[1] != 3:
         raise ValueError(f"positions have shape {positions.shape}; expected (P, 3).")
-    if not box_size > 0 or not 1 <= n_cells <= 1290:
+    if not box_size > 0 or not 1 <= n_cells <= _LARGEST_GRID:
         raise ValueError(
             f"box_size={box_size} Mpc/h and n_cells={n_cells}: the side must be positive and the "
-            "grid have 1 to 1290 cells a side."
+            f"grid have 1 to {_LARGEST_GRID} cells a side."
         )
 
 

@@ -142,7 +142,7 @@ def find_halos(simulation, min_particles=10):
 
 @pytest.fixture(scope="module")
 def fine():
-    """Spacing 1.25 Mpc/h, as in the default run: halos."""
+    """Spacing 1.25 Mpc/h: halos."""
     return run(160.0, 128, seed=1000)
 
 
