@@ -51,7 +51,7 @@ def test_killed_in_simulation_and_in_training(new_checkout):
     results, logs = checkout.root / "results", checkout.root / "logs"
 
     def simulating():
-        return any("steps on a" in file.read_text() for file in logs.rglob("simulate_box/*.log"))
+        return any("2LPT start" in file.read_text() for file in logs.rglob("simulate_box/*.log"))
 
     def training():
         # a checkpoint is there after two seconds of training, the network after the last epoch
