@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 
+from lagbias.threads import numba_threads
+
 __all__ = ["cell_index", "overdensity", "paint_cic", "paint_ngp"]
 
 # Particles handled at a time: bounds the work arrays at about 0.3 GB whatever the catalogue.
@@ -48,11 +50,8 @@ def cell_index(
     """
     _check(positions, box_size, n_cells)
     index = np.empty(len(positions), dtype=np.int32)
-    previous = _set_threads(threads)
-    try:
+    with numba_threads(threads):
         bad = _ngp_index(positions, float(box_size), n_cells, index)
-    finally:
-        numba.set_num_threads(previous)
     _refuse_outsiders(bad, box_size)
     return index
 
@@ -136,8 +135,7 @@ def paint_cic(
     """
     _check(positions, box_size, n_cells)
     grid = np.zeros((n_cells, n_cells, n_cells), dtype=np.float64)
-    previous = _set_threads(threads)
-    try:
+    with numba_threads(threads):
         for chunk, chunk_weights in _chunks(positions, weights):
             plane = np.empty(len(chunk), dtype=np.int32)
             bad = _plane_below(chunk, float(box_size), n_cells, plane)
@@ -150,8 +148,6 @@ def paint_cic(
                 _deposit_planes(
                     chunk, unit, weighted, float(box_size), order, starts, first, stop, grid
                 )
-    finally:
-        numba.set_num_threads(previous)
     return grid
 
 
@@ -214,13 +210,6 @@ def _refuse_outsiders(n_bad: int, box_size: float) -> None:
             f"{n_bad} particles have coordinates that are NaN or more than a box away from "
             f"[0, {box_size}) Mpc/h; check the units and the origin, and wrap the positions."
         )
-
-
-def _set_threads(threads: int) -> int:
-    """Set Numba's number of threads within what it was started with; return the previous one."""
-    previous = numba.get_num_threads()
-    numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
-    return previous
 
 
 @numba.njit(inline="always")

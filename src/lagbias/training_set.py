@@ -133,8 +133,7 @@ def draw_subsample(
     for first in range(0, len(cell_of_particle), _CHUNK):
         cells = cell_of_particle[first : first + _CHUNK]
         _select(cells, rng.random(len(cells)), first, remaining, needed, next_slot, chosen)
-    occupied = np.flatnonzero(n_all)
-    return Subsample(chosen, occupied, n_all[occupied], n_sub[occupied])
+    return _of_occupied_cells(chosen, n_all, n_sub)
 
 
 def draw_even_subsample(
@@ -182,8 +181,7 @@ def draw_even_subsample(
     n_all, n_sub, next_slot, chosen = _quotas(cell_of_particle, n_cells, fraction)
     order = np.argsort(_morton_code(lagrangian_site, n_side), kind="stable")
     _take_evenly(order, cell_of_particle, rng.random(n_cells), n_all, n_sub, next_slot, chosen)
-    occupied = np.flatnonzero(n_all)
-    return Subsample(chosen, occupied, n_all[occupied], n_sub[occupied])
+    return _of_occupied_cells(chosen, n_all, n_sub)
 
 
 #: Ways to draw, by their name in the configuration (``training.sampling``).
@@ -234,6 +232,12 @@ def _quotas(
     # the nudge keeps 0.29 x 100 from being floored to 28
     n_sub = np.maximum(np.floor(fraction * n_all + 1e-9).astype(np.int64), n_all > 0)
     return n_all, n_sub, np.cumsum(n_sub) - n_sub, np.empty(n_sub.sum(), np.int64)
+
+
+def _of_occupied_cells(chosen: np.ndarray, n_all: np.ndarray, n_sub: np.ndarray) -> Subsample:
+    """Pack a draw with the counts of the cells that hold particles."""
+    occupied = np.flatnonzero(n_all)
+    return Subsample(chosen, occupied, n_all[occupied], n_sub[occupied])
 
 
 def _morton_code(sites: np.ndarray, n_side: int) -> np.ndarray:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lagbias.simulate import kernels
+from lagbias.threads import numba_threads
 
 BOX_SIZE, N_MESH = 40.0, 16
 CELL = BOX_SIZE / N_MESH
@@ -33,7 +34,7 @@ def cic_matrix(positions, n_mesh):
 
 def paint(positions, threads=1):
     meshes = np.full((kernels.PAINT_COPIES, N_MESH, N_MESH, N_MESH), np.nan, dtype=np.float32)
-    with kernels.numba_threads(threads):
+    with numba_threads(threads):
         return kernels.paint_overdensity(positions, BOX_SIZE, meshes)
 
 
@@ -115,9 +116,9 @@ def test_advance_and_wrap():
 
 def test_threads_are_restored_even_after_an_error():
     before = numba.get_num_threads()
-    with pytest.raises(RuntimeError), kernels.numba_threads(1):
+    with pytest.raises(RuntimeError), numba_threads(1):
         assert numba.get_num_threads() == 1
         raise RuntimeError
     assert numba.get_num_threads() == before
-    with kernels.numba_threads(10_000):  # more than there are: all of them
+    with numba_threads(10_000):  # more than there are: all of them
         assert numba.get_num_threads() == numba.config.NUMBA_NUM_THREADS

@@ -12,9 +12,6 @@ same mean window as a random distribution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numba
 import numpy as np
 
@@ -24,7 +21,6 @@ __all__ = [
     "advance",
     "filtered_inverse_laplacian",
     "kick",
-    "numba_threads",
     "paint_overdensity",
     "wrap",
 ]
@@ -38,17 +34,6 @@ PAINT_COPIES = 2
 _CHUNKS = 64
 _OFFSET = np.float32(MESH_OFFSET)
 _ZERO, _ONE, _EIGHT = np.float32(0), np.float32(1), np.float32(8)
-
-
-@contextmanager
-def numba_threads(threads: int) -> Iterator[None]:
-    """Run the block with `threads` numba threads, at most as many as numba was started with."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
 
 
 @numba.njit(fastmath=True, cache=True)

@@ -21,11 +21,11 @@ from lagbias.simulate.kernels import (
     advance,
     filtered_inverse_laplacian,
     kick,
-    numba_threads,
     paint_overdensity,
     wrap,
 )
 from lagbias.simulate.lpt import initial_conditions
+from lagbias.threads import numba_threads
 
 __all__ = ["MESH_RATIO", "bullfrog_coefficients", "evolve", "simulate"]
 
