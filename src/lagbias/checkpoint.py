@@ -5,6 +5,7 @@ Random state need not be stored: every generator is made anew from the seed and 
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,22 +37,26 @@ _MOMENTS = {"exp_avg": "first_moment", "exp_avg_sq": "second_moment"}
 
 
 def fingerprint(
-    training_set: TrainingSet, settings, *, seed: int, device: str | torch.device
+    training_sets: Sequence[TrainingSet], settings, *, seed: int, device: str | torch.device
 ) -> str:
     """Return a hash of everything that decides the result of a training.
 
     Parameters
     ----------
-    training_set, settings, seed, device
+    training_sets : sequence of TrainingSet
+        The data trained on and those of the validation box, where there are any.
+    settings, seed, device
         The arguments of `lagbias.train.train`.
     """
     words = [f"{name}={getattr(settings, name)!r}" for name in _SETTINGS]
-    words += [f"seed={seed}", torch.device(device).type, f"n_cells={training_set.n_cells}"]
+    words += [f"seed={seed}", torch.device(device).type]
     digest = hashlib.sha256(repr(words).encode())
-    for name in ("inputs", "cell_start", "cell_factor", "target"):
-        array = np.ascontiguousarray(getattr(training_set, name))
-        digest.update(f"{name}{array.shape}{array.dtype}".encode())
-        digest.update(array)
+    for data in training_sets:
+        digest.update(f"n_cells={data.n_cells}".encode())
+        for name in ("inputs", "cell_start", "cell_factor", "target"):
+            array = np.ascontiguousarray(getattr(data, name))
+            digest.update(f"{name}{array.shape}{array.dtype}".encode())
+            digest.update(array)
     return digest.hexdigest()
 
 

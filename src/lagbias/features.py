@@ -5,7 +5,7 @@ variance on the grid, and are read at the Lagrangian sites of particles (Wu, Mu�
 2023, §2.1).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -107,13 +107,14 @@ def feature_grids(
     return FeatureGrids(smoothed, lap_delta, g2, mean, sigma)
 
 
-def values_at_sites(grids: Sequence[np.ndarray], sites: np.ndarray) -> np.ndarray:
+def values_at_sites(grids: Iterable[np.ndarray], sites: np.ndarray) -> np.ndarray:
     """Read grids at the Lagrangian sites of particles.
 
     Parameters
     ----------
-    grids : sequence of ndarray, each float32, shape (n, n, n)
-        The columns of the result, usually [δ_1, ∇²δ_1, G2_1, δ_2, …], dimensionless.
+    grids : iterable of ndarray, each float32, shape (n, n, n)
+        The columns of the result, usually [δ_1, ∇²δ_1, G2_1, δ_2, …], dimensionless. Grids are
+        taken one by one: those of a generator need not be in memory together.
     sites : ndarray, int, shape (P,)
         Flat C-order index of each particle's grid node.
 
@@ -127,19 +128,28 @@ def values_at_sites(grids: Sequence[np.ndarray], sites: np.ndarray) -> np.ndarra
     ValueError
         If a site is not on the grids or the grids differ in shape.
     """
-    if not grids or len({grid.shape for grid in grids}) != 1:
-        shapes = [grid.shape for grid in grids]
-        raise ValueError(f"grids have shapes {shapes}; values_at_sites needs one common shape.")
-    size = grids[0].size
+    columns: list[np.ndarray] = []
+    shape = None
+    for grid in grids:
+        if grid.shape != (shape := shape or grid.shape):
+            raise ValueError(
+                f"grids have shapes {shape} and {grid.shape}; values_at_sites needs one common "
+                "shape."
+            )
+        if not columns:
+            _check_sites(sites, grid.size)
+        columns.append(grid.reshape(-1)[sites])
+    if not columns:
+        raise ValueError("There are no grids; values_at_sites needs at least one.")
+    return np.stack(columns, axis=1)
+
+
+def _check_sites(sites: np.ndarray, size: int) -> None:
     if sites.size and (sites.min() < 0 or sites.max() >= size):
         raise ValueError(
             f"sites run from {sites.min()} to {sites.max()}, but the grids have nodes 0 to "
             f"{size - 1}; particles and density must use the same Lagrangian grid."
         )
-    values = np.empty((len(sites), len(grids)), dtype=np.float32)
-    for column, grid in enumerate(grids):
-        values[:, column] = grid.reshape(-1)[sites]
-    return values
 
 
 def _multiply(modes: np.ndarray, factor: Callable[[int], np.ndarray], *, out: np.ndarray) -> None:

@@ -93,7 +93,7 @@ def start(job: Any) -> Iterator[Task]:
 def _log_to(path: str | None) -> None:
     """Log to standard error in brief and to a file in full."""
     root = logging.getLogger()
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING)  # other packages report far more than a user wants to read
     logging.getLogger("lagbias").setLevel(logging.DEBUG)
     console = logging.StreamHandler()
     # a user at a terminal sees progress; a log file or a cluster's output only what went wrong

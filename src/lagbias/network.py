@@ -130,8 +130,10 @@ class TrainedNetwork:
     normalisation : float
         f = 10^y / normalisation, dimensionless.
     history : dict of str to ndarray, float64, shape (epochs,)
-        ``loss_per_cell``, ``mean_f`` and ``learning_rate`` of each epoch, dimensionless. The first
-        two are averages over the epoch's batches, each with the weights of its own step.
+        ``loss_per_cell``, ``mean_f``, ``learning_rate`` and ``validation_loss_per_cell`` of each
+        epoch, dimensionless. The first two are averages over the epoch's batches, each with the
+        weights of its own step; the last one, with the weights at the epoch's end, is NaN where
+        there was no validation box.
     """
 
     weights: dict[str, np.ndarray]

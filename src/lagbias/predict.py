@@ -1,25 +1,101 @@
 """From networks to the spectra of their halo fields (Wu, Muñoz & Eisenstein 2023, §3)."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from lagbias import paint
-from lagbias.ensemble import Ensemble
 from lagbias.fourier import RealFFT
 from lagbias.power import auto_power, cross_power
 from lagbias.progress import bar
 
-__all__ = ["model_fields", "predict_spectra"]
+__all__ = ["ModelFields", "Weights", "measure_spectra", "model_fields"]
 
 #: Particles handled at a time: some 0.3 GB of inputs and f for five networks.
 _CHUNK = 1 << 22
 
 
-def predict_spectra(
-    ensemble: Ensemble,
+class Weights(Protocol):
+    """What gives particles their weights: networks, or a table."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def f(self, inputs: np.ndarray, *, threads: int = 1) -> np.ndarray:
+        """Return f of each, float32, shape (len(self), P)."""
+
+
+class ModelFields(NamedTuple):
+    """Halo fields made of particles' weights.
+
+    Parameters
+    ----------
+    fields : ndarray, float64, shape (n_nets, n, n, n)
+        Sums of f of every network on the evaluation grid, CIC, dimensionless.
+    mean_f : ndarray, float64, shape (n_nets,)
+        ⟨f⟩ over all particles, dimensionless.
+    in_cells : ndarray, float64, shape (c, c, c)
+        Sums of the average f in the training cells, NGP, dimensionless.
+    """
+
+    fields: np.ndarray
+    mean_f: np.ndarray
+    in_cells: np.ndarray
+
+
+def model_fields(
+    ensemble: Weights,
     inputs_of: Callable[[slice], np.ndarray],
     positions: np.ndarray,
+    *,
+    box_size: float,
+    n_grid: int,
+    n_cells: int,
+    threads: int = 1,
+) -> ModelFields:
+    """Paint the f of every network, a few million particles at a time.
+
+    Parameters
+    ----------
+    ensemble : Ensemble or BinnedBias
+        The networks, or the tables of the least-squares f.
+    inputs_of : callable
+        Takes a slice of particles and returns what the ensemble takes in, (p, n_inputs) float32,
+        for example ``lambda rows: apply_map(values_at_sites(grids, sites[rows]), matrix)``.
+    positions : ndarray, float32, shape (P, 3)
+        Final positions of all particles [Mpc/h], in [0, L).
+    box_size : float, keyword-only
+        Side L of the periodic box [Mpc/h].
+    n_grid, n_cells : int, keyword-only
+        Nodes per side of the evaluation grid, and cells per side of the training grid.
+    threads : int, keyword-only
+        Threads for networks and painting; set torch's own to one.
+
+    Returns
+    -------
+    ModelFields
+        The painted fields.
+    """
+    fields = np.zeros((len(ensemble), n_grid, n_grid, n_grid))
+    in_cells = np.zeros((n_cells, n_cells, n_cells))
+    total = np.zeros(len(ensemble))
+    for first in bar(range(0, len(positions), _CHUNK), desc="painting the model"):
+        rows = slice(first, min(first + _CHUNK, len(positions)))
+        f = ensemble.f(inputs_of(rows), threads=threads)
+        total += f.sum(axis=1, dtype=np.float64)
+        for field, weights in zip(fields, f, strict=True):
+            field += paint.paint_cic(
+                positions[rows], box_size, n_grid, weights=weights, threads=threads
+            )
+        in_cells += paint.paint_ngp(
+            positions[rows], box_size, n_cells, weights=f.mean(axis=0), threads=threads
+        )
+    return ModelFields(fields, total / len(positions), in_cells)
+
+
+def measure_spectra(
+    painted: ModelFields,
     halo_overdensity: np.ndarray,
     *,
     box_size: float,
@@ -33,21 +109,16 @@ def predict_spectra(
 
     Parameters
     ----------
-    ensemble : Ensemble
-        The networks.
-    inputs_of : callable
-        Takes a slice of particles and returns their whitened features (p, n_inputs), float32, for
-        example ``lambda rows: whitening.transform(values_at_sites(grids, sites[rows]))``.
-    positions : ndarray, float32, shape (P, 3)
-        Final positions of all particles [Mpc/h], in [0, L).
+    painted : ModelFields
+        The networks' fields.
     halo_overdensity : ndarray, float32, shape (n, n, n)
         δ_h on the evaluation grid, painted with CIC, dimensionless.
-    box_size : float
+    box_size : float, keyword-only
         Side L of the periodic box [Mpc/h].
-    seeds : sequence of int
-        Name of each network, in the order of `ensemble`.
+    seeds : sequence of int, keyword-only
+        Name of each network.
     threads : int, keyword-only
-        Threads for networks, painting and transforms; set torch's own to one.
+        Threads of the transforms.
 
     Returns
     -------
@@ -62,15 +133,12 @@ def predict_spectra(
     ValueError
         If `seeds` and the networks differ in number, or an array has the wrong shape.
     """
-    if len(seeds) != len(ensemble):
+    fields, mean_f = painted.fields, painted.mean_f
+    if len(seeds) != len(fields):
         raise ValueError(
-            f"{len(seeds)} seeds were given for {len(ensemble)} networks; give one for each."
+            f"{len(seeds)} seeds were given for {len(fields)} networks; give one for each."
         )
-    n_grid = len(halo_overdensity)
-    fields, mean_f = model_fields(
-        ensemble, inputs_of, positions, box_size=box_size, n_grid=n_grid, threads=threads
-    )
-    fft = RealFFT(n_grid, threads=threads)
+    fft = RealFFT(len(halo_overdensity), threads=threads)
     halo_modes = fft.forward(halo_overdensity)
     halo = auto_power(halo_modes, box_size)
     # painting is linear: the mean of the fields is the field of the mean f
@@ -88,44 +156,6 @@ def predict_spectra(
         "average_mean_f": np.array([mean_f.mean()]),
         "seeds": np.array(seeds, dtype=np.int64),
     }
-
-
-def model_fields(
-    ensemble: Ensemble,
-    inputs_of: Callable[[slice], np.ndarray],
-    positions: np.ndarray,
-    *,
-    box_size: float,
-    n_grid: int,
-    threads: int = 1,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Paint the f of every network with CIC, a few million particles at a time.
-
-    Parameters
-    ----------
-    ensemble, inputs_of, positions, box_size, threads
-        See `predict_spectra`.
-    n_grid : int
-        Nodes per side.
-
-    Returns
-    -------
-    fields : ndarray, float64, shape (n_nets, n, n, n)
-        Sums of f, dimensionless.
-    mean_f : ndarray, float64, shape (n_nets,)
-        ⟨f⟩ over all particles, dimensionless.
-    """
-    fields = np.zeros((len(ensemble), n_grid, n_grid, n_grid))
-    total = np.zeros(len(ensemble))
-    for first in bar(range(0, len(positions), _CHUNK), desc="painting the model"):
-        rows = slice(first, min(first + _CHUNK, len(positions)))
-        f = ensemble.f(inputs_of(rows), threads=threads)
-        total += f.sum(axis=1, dtype=np.float64)
-        for field, weights in zip(fields, f, strict=True):
-            field += paint.paint_cic(
-                positions[rows], box_size, n_grid, weights=weights, threads=threads
-            )
-    return fields, total / len(positions)
 
 
 def _spectra(

@@ -17,7 +17,17 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-__all__ = ["SCHEMA", "Artefact", "ArtefactError", "Dataset", "identifier", "read", "write"]
+__all__ = [
+    "SCHEMA",
+    "Artefact",
+    "ArtefactError",
+    "Dataset",
+    "identifier",
+    "read",
+    "replacing",
+    "write",
+    "write_text",
+]
 
 #: Version of the layout of artefacts; raised when older files can no longer be read.
 SCHEMA = 1
@@ -111,11 +121,53 @@ def write(
     attributes, provenance = dict(attributes or {}), dict(provenance or {})
     if clash := _RESERVED.intersection(attributes):
         raise ValueError(f"Attribute names {sorted(clash)} are reserved by the artefact format.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with replacing(path) as temporary, h5py.File(temporary, "w", libver=("v110", "latest")) as file:
+        _fill(file, kind, datasets, attributes, provenance)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8, atomically.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; its directory is made if need be.
+    text : str
+        What it is to hold.
+
+    Raises
+    ------
+    ArtefactError
+        If the file cannot be written; whatever stood at `path` before is untouched.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Write a file under a temporary name, and move it into place when all went well.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; its directory is made if need be.
+
+    Yields
+    ------
+    Path
+        Where to write, with the suffix of `path`.
+
+    Raises
+    ------
+    ArtefactError
+        If the file cannot be written; whatever stood at `path` before is untouched.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(temporary, "w", libver=("v110", "latest")) as file:
-            _fill(file, kind, datasets, attributes, provenance)
+        yield temporary
         _synchronise(temporary)
         temporary.replace(path)
     except (OSError, RuntimeError) as error:

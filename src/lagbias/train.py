@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lagbias import checkpoint as checkpoints
+from lagbias.device_cells import DeviceCells, sum_by_cell
 from lagbias.losses import CONSTRAINTS, LOSSES, Constraint, ConstraintSetup, non_negativity
 from lagbias.network import HaloToMassNet, TrainedNetwork, f_from_output
 from lagbias.progress import bar
@@ -18,13 +19,11 @@ __all__ = ["TrainingDiverged", "train"]
 
 logger = logging.getLogger(__name__)
 
-_HISTORY = ("loss_per_cell", "mean_f", "learning_rate")
+_HISTORY = ("loss_per_cell", "mean_f", "learning_rate", "validation_loss_per_cell")
 #: A loss this many times that of f = 1 means divergence; a healthy one is below once.
 _DIVERGED = 100.0
 #: Epochs between log lines where there is no progress bar.
 _LOG_EVERY = 5
-#: Particles per pass of the final average of f.
-_CHUNK = 1 << 12
 
 
 class TrainingDiverged(ArithmeticError):
@@ -36,6 +35,7 @@ def train(
     settings,
     *,
     seed: int,
+    validation: TrainingSet | None = None,
     device: str | torch.device = "cpu",
     checkpoint: Path | None = None,
     checkpoint_interval: float = 2.0,
@@ -52,6 +52,9 @@ def train(
         constraint_sample.
     seed : int
         Decides the initial weights and the batches; not negative.
+    validation : TrainingSet, optional
+        Cells of another box, on which the loss is measured after every epoch; training takes no
+        notice of it.
     device : str or torch.device
         Where to train. Equal seed, device and number of torch threads give equal weights, bit by
         bit on the CPU. The caller sets torch's threads; one is a good choice.
@@ -75,10 +78,11 @@ def train(
         If `settings` names an unknown loss or constraint.
     """
     _check_names(settings)
-    run = _start(training_set, settings, seed, device)
+    run = _start(training_set, validation, settings, seed, device)
     key, done = "", 0
     if checkpoint:
-        key = checkpoints.fingerprint(training_set, settings, seed=seed, device=device)
+        sets = [training_set] if validation is None else [training_set, validation]
+        key = checkpoints.fingerprint(sets, settings, seed=seed, device=device)
         done = checkpoints.resume(checkpoint, key, **run.state())
     last_write = time.monotonic()
     total = settings.epochs * len(run.batches(1))
@@ -87,13 +91,15 @@ def train(
         for epoch in range(done + 1, settings.epochs + 1):
             started = time.monotonic()
             loss, mean_f = _train_epoch(run, epoch, steps)
-            for name, value in zip(_HISTORY, (loss, mean_f, run.learning_rate(epoch)), strict=True):
+            speed = len(run.cells.inputs) / (time.monotonic() - started)
+            record = (loss, mean_f, run.learning_rate(epoch), run.validation_loss())
+            for name, value in zip(_HISTORY, record, strict=True):
                 run.history[name].append(value)
-            _report(run, epoch, steps, len(run.cells.inputs) / (time.monotonic() - started))
+            _report(run, epoch, steps, speed)
             if checkpoint and time.monotonic() - last_write > checkpoint_interval:
                 checkpoints.write(checkpoint, key, epoch=epoch, **run.state())
                 last_write = time.monotonic()
-    mean_f = _mean_f(run.network, run.cells)
+    mean_f = run.cells.masses(run.network).sum().item() / run.cells.n_cells
     logger.info("Seed %d: the mean of 10^y over all particles is %.5f.", seed, mean_f)
     return TrainedNetwork(
         weights=run.network.to_weights(),
@@ -103,37 +109,13 @@ def train(
 
 
 @dataclass(frozen=True)
-class _Cells:
-    """The training set on the device; `host_size` is `size` where Python can see it."""
-
-    inputs: torch.Tensor
-    start: torch.Tensor
-    size: torch.Tensor
-    factor: torch.Tensor
-    target: torch.Tensor
-    host_size: np.ndarray
-    n_cells: int
-
-    @classmethod
-    def on_device(cls, training_set: TrainingSet, device) -> "_Cells":
-        size = np.diff(training_set.cell_start)
-        arrays = (training_set.inputs, training_set.cell_start[:-1], size)
-        arrays += (training_set.cell_factor, training_set.target)
-        tensors = [torch.tensor(array, device=device) for array in arrays]
-        return cls(*tensors, host_size=size, n_cells=training_set.n_cells)
-
-    def trivial_loss(self) -> float:
-        """Return the loss per cell of f = 1."""
-        return torch.mean((self.factor * self.size - self.target).double() ** 2).item()
-
-
-@dataclass(frozen=True)
 class _Run:
     """One training: what is trained, on what, and how it went so far."""
 
     settings: object
     seed: int
-    cells: _Cells
+    cells: DeviceCells
+    validation: DeviceCells | None
     network: HaloToMassNet
     optimiser: torch.optim.Adam
     constraint: Constraint
@@ -145,15 +127,26 @@ class _Run:
     def batches(self, epoch: int) -> list[np.ndarray]:
         return _batches(self.cells, self.settings, self.seed, epoch)
 
+    def validation_loss(self) -> float:
+        """Return the loss per cell on the validation box, its model field divided by its mean."""
+        if self.validation is None:
+            return float("nan")
+        mass = self.validation.masses(self.network)
+        model = mass * (self.validation.n_cells / mass.sum())
+        loss = LOSSES[self.settings.loss](model, self.validation.target.double())
+        return loss.item() / len(mass)
+
     def state(self) -> dict:
         """Return what changes in training."""
         names = ("network", "optimiser", "constraint", "history")
         return {name: getattr(self, name) for name in names}
 
 
-def _start(training_set: TrainingSet, settings, seed: int, device) -> _Run:
+def _start(
+    training_set: TrainingSet, validation: TrainingSet | None, settings, seed: int, device
+) -> _Run:
     """Move the data to the device and set up network, optimiser and constraint."""
-    cells = _Cells.on_device(training_set, device)
+    cells = DeviceCells.on_device(training_set, device)
     network = HaloToMassNet(
         training_set.inputs.shape[1],
         settings.hidden_layers,
@@ -163,13 +156,16 @@ def _start(training_set: TrainingSet, settings, seed: int, device) -> _Run:
     setup = ConstraintSetup(
         occupied_cells=len(cells.size),
         n_cells=cells.n_cells,
-        draw_sample=lambda: _representative(cells, settings.constraint_sample, seed),
+        draw_sample=lambda: cells.draw_inputs(
+            settings.constraint_sample, _generator(seed, "constraint", 0)
+        ),
         device=device,
     )
     return _Run(
         settings=settings,
         seed=seed,
         cells=cells,
+        validation=None if validation is None else DeviceCells.on_device(validation, device),
         network=network,
         optimiser=torch.optim.Adam(network.parameters(), fused=True),
         constraint=CONSTRAINTS[settings.constraint](setup),
@@ -192,10 +188,10 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
     record = torch.empty(len(batches), 2, device=device)
     for number, (batch, chosen) in enumerate(zip(batches, chosen_cells, strict=True)):
         size = cells.size[chosen]
-        rows = _rows(cells.start[chosen], size, int(cells.host_size[batch].sum()))
+        rows = cells.rows(chosen, int(cells.host_size[batch].sum()))
         output = run.network(cells.inputs[rows])
         f = f_from_output(output)
-        mass = cells.factor[chosen] * _sum_by_cell(f, size)
+        mass = cells.factor[chosen] * sum_by_cell(f, size)
         model = mass / run.constraint.scale(mass, chosen)
         loss = loss_function(model, cells.target[chosen])
         penalty = non_negativity(output) + run.constraint.penalty(run.network, f, epoch)
@@ -210,42 +206,11 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
     return loss, float(masses.sum() / cells.n_cells)
 
 
-def _batches(cells: _Cells, settings, seed: int, epoch: int) -> list[np.ndarray]:
+def _batches(cells: DeviceCells, settings, seed: int, epoch: int) -> list[np.ndarray]:
     """Deal all occupied cells into batches of equal size (to one cell)."""
     draw = 1 if settings.fixed_batches else epoch
     order = _generator(seed, "batches", draw).permutation(len(cells.host_size))
     return np.array_split(order, max(1, round(len(order) / settings.cells_per_batch)))
-
-
-def _rows(starts: torch.Tensor, sizes: torch.Tensor, total: int) -> torch.Tensor:
-    """Return the rows of cells that start at `starts` and hold `sizes` rows, one after another."""
-    offset = starts - (torch.cumsum(sizes, 0) - sizes)
-    rows = torch.repeat_interleave(offset, sizes, output_size=total)
-    return rows + torch.arange(total, device=rows.device)
-
-
-def _sum_by_cell(values: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-    """Sum runs of `sizes` values; unlike index_add_, in a fixed order on every device."""
-    return torch.segment_reduce(values, "sum", lengths=sizes, unsafe=True)
-
-
-def _representative(cells: _Cells, count: int, seed: int) -> torch.Tensor:
-    """Draw inputs with probability proportional to the particles that each row stands for."""
-    weight = np.repeat(cells.factor.cpu().numpy().astype(np.float64), cells.host_size)
-    cumulative = np.cumsum(weight)
-    drawn = _generator(seed, "constraint", 0).random(count) * cumulative[-1]
-    rows = np.searchsorted(cumulative, drawn, side="right").clip(max=len(weight) - 1)
-    return cells.inputs[torch.from_numpy(rows).to(cells.inputs.device)]
-
-
-def _mean_f(network: HaloToMassNet, cells: _Cells) -> float:
-    """Return the mean of 10^y over all particles, from the sub-sample and its factors."""
-    weights = torch.repeat_interleave(cells.factor, cells.size)
-    total = torch.zeros((), dtype=torch.float64, device=weights.device)
-    with torch.inference_mode():
-        for inputs, weight in zip(cells.inputs.split(_CHUNK), weights.split(_CHUNK), strict=True):
-            total += torch.sum(f_from_output(network(inputs)).double() * weight)
-    return total.item() / cells.n_cells
 
 
 def _generator(seed: int, purpose: str, epoch: int) -> np.random.Generator:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Whitening", "decompose", "fit"]
+__all__ = ["Whitening", "apply_map", "decompose", "fit"]
 
 _CHUNK_ROWS = 1 << 18
 # Components this close to the largest count as equal when the sign is chosen, so that noise in
@@ -36,12 +36,16 @@ class Whitening:
         Variances along these directions, dimensionless.
     kept : ndarray, int64, shape (2n + 1,)
         Columns of `eigenvectors` that become inputs, in their order.
+    covariance : ndarray, float64, shape (3n, 3n)
+        Uncentred covariance of all features, dimensionless. The directions come from its two
+        blocks; what correlates G2 with δ and ∇²δ is kept as a check only.
     """
 
     smoothing_radii: np.ndarray
     eigenvectors: np.ndarray
     eigenvalues: np.ndarray
     kept: np.ndarray
+    covariance: np.ndarray
 
     @property
     def matrix(self) -> np.ndarray:
@@ -68,13 +72,35 @@ class Whitening:
         ValueError
             If `theta` does not have 3n columns.
         """
-        _check_columns(theta, len(self.smoothing_radii))
-        map_transposed = self.matrix.T
-        inputs = np.empty((len(theta), len(self.kept)), dtype=np.float32)
-        for start in range(0, len(theta), _CHUNK_ROWS):
-            rows = slice(start, start + _CHUNK_ROWS)
-            inputs[rows] = theta[rows].astype(np.float64) @ map_transposed
-        return inputs
+        return apply_map(theta, self.matrix)
+
+
+def apply_map(theta: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Multiply features by a linear map, row by row.
+
+    Parameters
+    ----------
+    theta : ndarray, float32, shape (P, 3n)
+        Normalised features, columns [δ_1, ∇²δ_1, G2_1, δ_2, …], dimensionless.
+    matrix : ndarray, float64, shape (m, 3n)
+        The map, dimensionless.
+
+    Returns
+    -------
+    ndarray, float32, shape (P, m)
+        Inputs, dimensionless; the arithmetic is float64, a quarter of a million rows at a time.
+
+    Raises
+    ------
+    ValueError
+        If `theta` does not have 3n columns.
+    """
+    _check_columns(theta, matrix.shape[1] // 3)
+    inputs = np.empty((len(theta), len(matrix)), dtype=np.float32)
+    for start in range(0, len(theta), _CHUNK_ROWS):
+        rows = slice(start, start + _CHUNK_ROWS)
+        inputs[rows] = theta[rows].astype(np.float64) @ matrix.T
+    return inputs
 
 
 def fit(theta_chunks: Iterable[np.ndarray], smoothing_radii: Sequence[float]) -> Whitening:
@@ -103,33 +129,29 @@ def fit(theta_chunks: Iterable[np.ndarray], smoothing_radii: Sequence[float]) ->
         If a chunk has the wrong shape, or a direction that must be kept has no variance.
     """
     radii = np.asarray(smoothing_radii, dtype=np.float64)
-    blocks = _blocks(len(radii))
-    products = [np.zeros((len(columns), len(columns))) for columns, _ in blocks]
+    product = np.zeros((3 * len(radii), 3 * len(radii)))
     n_particles = 0
     for chunk in theta_chunks:
         _check_columns(chunk, len(radii))
         n_particles += len(chunk)
         for start in range(0, len(chunk), _CHUNK_ROWS):
             rows = chunk[start : start + _CHUNK_ROWS].astype(np.float64)
-            for product, (columns, _) in zip(products, blocks, strict=True):
-                block = rows[:, columns]
-                product += block.T @ block
+            product += rows.T @ rows
     if n_particles < 2 * len(radii):
         raise ValueError(
             f"The features of {n_particles} particles cannot be orthogonalised; give at least "
             f"{2 * len(radii)}, twice the number of smoothing radii."
         )
-    covariances = [product / (n_particles - 1) for product in products]
-    return decompose(covariances, radii)
+    return decompose(product / (n_particles - 1), radii)
 
 
-def decompose(covariances: Sequence[np.ndarray], smoothing_radii: Sequence[float]) -> Whitening:
-    """Find the directions from covariances that are already known.
+def decompose(covariance: np.ndarray, smoothing_radii: Sequence[float]) -> Whitening:
+    """Find the directions from a covariance that is already known.
 
     Parameters
     ----------
-    covariances : sequence of two ndarray, float64, shapes (2n, 2n) and (n, n)
-        Covariance of [δ_1, ∇²δ_1, δ_2, …] and that of [G2_1, G2_2, …], dimensionless.
+    covariance : ndarray, float64, shape (3n, 3n)
+        Uncentred covariance of [δ_1, ∇²δ_1, G2_1, δ_2, …], dimensionless.
     smoothing_radii : sequence of float, length n
         R_f of the features [Mpc/h].
 
@@ -141,20 +163,20 @@ def decompose(covariances: Sequence[np.ndarray], smoothing_radii: Sequence[float
     Raises
     ------
     ValueError
-        If a covariance is not finite, or a direction that must be kept has no variance.
+        If the covariance is not finite, or a direction that must be kept has no variance.
     """
     radii = np.asarray(smoothing_radii, dtype=np.float64)
     n_features = 3 * len(radii)
     eigenvectors = np.zeros((n_features, n_features))
     eigenvalues = np.empty(n_features)
-    kept: list[int] = []
+    kept = []
     start = 0
-    for covariance, (columns, n_keep) in zip(covariances, _blocks(len(radii)), strict=True):
-        if not np.isfinite(covariance).all():
-            raise ValueError(
-                f"The features of R_f = {radii.tolist()} Mpc/h contain NaN or infinite values."
-            )
-        values, vectors = np.linalg.eigh(covariance)
+    if not np.isfinite(covariance).all():
+        raise ValueError(
+            f"The features of R_f = {radii.tolist()} Mpc/h contain NaN or infinite values."
+        )
+    for columns, n_keep in _blocks(len(radii)):
+        values, vectors = np.linalg.eigh(covariance[np.ix_(columns, columns)])
         values, vectors = values[::-1], _fix_signs(vectors[:, ::-1])
         if not values[n_keep - 1] > _RANK_TOLERANCE * values[0]:
             raise ValueError(
@@ -167,7 +189,8 @@ def decompose(covariances: Sequence[np.ndarray], smoothing_radii: Sequence[float
         eigenvalues[start:stop] = values
         kept += range(start, start + n_keep)
         start = stop
-    return Whitening(radii, eigenvectors, eigenvalues, np.asarray(kept, dtype=np.int64))
+    kept = np.asarray(kept, dtype=np.int64)
+    return Whitening(radii, eigenvectors, eigenvalues, kept, np.asarray(covariance))
 
 
 def _blocks(n_radii: int) -> list[tuple[np.ndarray, int]]:

@@ -88,9 +88,13 @@ def linear_correlation(k_squared, variances, radii):
 
 
 def analytic(modes, radii):
-    """Covariances of the two blocks; for Gaussian fields G2 correlates as the square of δ."""
+    """Covariance of all features; for Gaussian fields G2 correlates as the square of δ."""
     linear = linear_correlation(*modes, radii)
-    return linear, linear[::2, ::2] ** 2
+    covariance = np.zeros((3 * len(radii), 3 * len(radii)))
+    linear_columns = np.flatnonzero(np.arange(len(covariance)) % 3 != 2)
+    covariance[np.ix_(linear_columns, linear_columns)] = linear
+    covariance[2::3, 2::3] = linear[::2, ::2] ** 2
+    return covariance
 
 
 @pytest.mark.parametrize("rf", LINEAR_CORRELATIONS)
@@ -119,15 +123,11 @@ def test_published_components_are_whitened_features(repository, paper_modes, whi
     published = json.loads(text)["sets"][which]
     radii, components = published["smoothing_radii"], np.array(published["components"])
     n = len(radii)
-    linear, g2 = analytic(paper_modes, radii)
-    covariance = np.zeros((3 * n, 3 * n))
-    linear_columns = np.flatnonzero(np.arange(3 * n) % 3 != 2)
-    covariance[np.ix_(linear_columns, linear_columns)] = linear
-    covariance[2::3, 2::3] = g2
+    covariance = analytic(paper_modes, radii)
     np.testing.assert_allclose(
         components @ covariance @ components.T, np.eye(2), atol=PUBLISHED_VARIANCE_TOLERANCE
     )
-    result = whitening.decompose((linear, g2), radii)
+    result = whitening.decompose(covariance, radii)
     dropped = np.setdiff1d(np.arange(3 * n), result.kept)
     assert len(dropped) == n - 1
     along = components @ result.eigenvectors[:, dropped]

@@ -14,8 +14,9 @@ import torch
 
 from lagbias import losses
 from lagbias.ensemble import Ensemble
+from lagbias.subsample import draw_subsample
 from lagbias.train import train
-from lagbias.training_set import TrainingSet, draw_subsample
+from lagbias.training_set import TrainingSet
 
 pytestmark = pytest.mark.physics
 

@@ -10,6 +10,7 @@ from lagbias.network import HaloToMassNet, TrainedNetwork
 
 BOX_SIZE = 50.0
 N_GRID = 8
+N_CELLS = 5
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +37,15 @@ def ensemble(scales=(1.0, 1.3)):
     return Ensemble(made)
 
 
+def painted(box, nets):
+    positions, inputs, _ = box
+    grids = {"n_grid": N_GRID, "n_cells": N_CELLS}
+    return predict.model_fields(nets, inputs.__getitem__, positions, box_size=BOX_SIZE, **grids)
+
+
 def measure(box, nets):
-    positions, inputs, halos = box
-    return predict.predict_spectra(
-        nets, inputs.__getitem__, positions, halos, box_size=BOX_SIZE, seeds=range(len(nets))
-    )
+    fields = painted(box, nets)
+    return predict.measure_spectra(fields, box[2], box_size=BOX_SIZE, seeds=range(len(nets)))
 
 
 def test_shapes_and_names(box):
@@ -97,9 +102,15 @@ def test_a_constant_f_gives_the_matter_field(box):
     np.testing.assert_allclose(spectra["cross_power"][0], spectra["halo_power"], rtol=1e-4)
 
 
+def test_the_average_f_is_summed_in_training_cells(box, monkeypatch):
+    positions, inputs, _ = box
+    nets = ensemble()
+    expected = paint.paint_ngp(positions, BOX_SIZE, N_CELLS, weights=nets.f(inputs).mean(axis=0))
+    monkeypatch.setattr(predict, "_CHUNK", 1001)
+    np.testing.assert_allclose(painted(box, nets).in_cells, expected, rtol=1e-5)
+
+
 def test_one_seed_per_network(box):
-    positions, inputs, halos = box
+    fields = painted(box, ensemble())
     with pytest.raises(ValueError, match="3 seeds were given for 2 networks"):
-        predict.predict_spectra(
-            ensemble(), inputs.__getitem__, positions, halos, box_size=BOX_SIZE, seeds=range(3)
-        )
+        predict.measure_spectra(fields, box[2], box_size=BOX_SIZE, seeds=range(3))

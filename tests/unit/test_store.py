@@ -160,3 +160,13 @@ except store.ArtefactError as error:
     assert "big.h5 could not be written: the file size limit is reached" in done.stdout
     assert "run the workflow again" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_text_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "claims.md"
+    store.write_text(path, "f ≥ 0\n")
+    with pytest.raises(KeyError), store.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise KeyError
+    assert path.read_text(encoding="utf-8") == "f ≥ 0\n"
+    assert [p.name for p in path.parent.iterdir()] == ["claims.md"]

@@ -116,6 +116,30 @@ def test_training_lowers_the_loss(data):
     np.testing.assert_allclose(history["learning_rate"], 0.02 * 0.98 ** np.arange(40))
 
 
+def other_box(data):
+    """Return the same cells with another halo field."""
+    target = np.roll(data.target, 1)
+    return TrainingSet(data.inputs, data.cell_start, data.cell_factor, target, data.n_cells)
+
+
+def test_validation_loss_is_that_of_the_field_divided_by_its_mean(data):
+    validation = other_box(data)
+    trained = train.train(data, make_settings(), seed=4, validation=validation)
+    masses = slow_masses(trained.weights, validation)
+    expected = np.mean((masses / (masses.sum() / 100) - validation.target) ** 2)
+    found = trained.history["validation_loss_per_cell"]
+    assert found.shape == (6,) and len(set(found)) == 6
+    assert found[-1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_training_takes_no_notice_of_the_validation_box(data):
+    with_it = train.train(data, make_settings(), seed=4, validation=other_box(data))
+    without = train.train(data, make_settings(), seed=4)
+    assert np.isnan(without.history["validation_loss_per_cell"]).all()
+    without.history["validation_loss_per_cell"] = with_it.history["validation_loss_per_cell"]
+    assert_equal(with_it, without)
+
+
 def test_equal_seeds_give_equal_networks(data):
     first, again, other = (train.train(data, make_settings(), seed=seed) for seed in (3, 3, 4))
     assert_equal(first, again)
@@ -124,31 +148,12 @@ def test_equal_seeds_give_equal_networks(data):
 
 @pytest.mark.parametrize("fixed", [False, True])
 def test_batches_are_partitions_dealt_anew_unless_fixed(data, fixed):
-    run = train._start(data, make_settings(fixed_batches=fixed), 0, "cpu")
+    run = train._start(data, None, make_settings(fixed_batches=fixed), 0, "cpu")
     first, again, second = run.batches(1), run.batches(1), run.batches(2)
     assert [len(batch) for batch in first] == [23, 23, 22, 22]
     np.testing.assert_array_equal(np.sort(np.concatenate(first)), np.arange(90))
     np.testing.assert_array_equal(np.concatenate(first), np.concatenate(again))
     assert np.array_equal(np.concatenate(first), np.concatenate(second)) == fixed
-
-
-def test_rows_and_sums_of_ragged_cells():
-    starts, sizes = torch.tensor([7, 0, 3]), torch.tensor([2, 1, 3])
-    assert train._rows(starts, sizes, 6).tolist() == [7, 8, 0, 3, 4, 5]
-    values = torch.arange(6.0, requires_grad=True)
-    sums = train._sum_by_cell(values, sizes)
-    assert sums.tolist() == [1.0, 2.0, 12.0]
-    (sums * torch.tensor([1.0, 10.0, 100.0])).sum().backward()
-    assert values.grad.tolist() == [1.0, 1.0, 10.0, 100.0, 100.0, 100.0]
-
-
-def test_the_constraint_sample_represents_all_particles(data):
-    cells = train._Cells.on_device(data, "cpu")
-    drawn = train._representative(cells, 40_000, seed=0).numpy()
-    weights = np.repeat(data.cell_factor, np.diff(data.cell_start))
-    expected = np.average(data.inputs, axis=0, weights=weights)
-    # five standard errors of inputs of unit variance
-    np.testing.assert_allclose(drawn.mean(axis=0), expected, atol=5 / np.sqrt(40_000))
 
 
 class Interruption(Exception):
@@ -217,7 +222,8 @@ def test_a_foreign_or_damaged_checkpoint_is_ignored(data, tmp_path, caplog):
 def test_fingerprint_sees_settings_and_data(data):
     def key(changes=None, target=data.target):
         changed = TrainingSet(data.inputs, data.cell_start, data.cell_factor, target, data.n_cells)
-        return checkpoint.fingerprint(changed, make_settings(**changes or {}), seed=0, device="cpu")
+        settings = make_settings(**changes or {})
+        return checkpoint.fingerprint([data, changed], settings, seed=0, device="cpu")
 
     assert key() == key()
     assert key() != key({"learning_rate": 1e-3})
@@ -258,4 +264,5 @@ def test_cuda_trains_like_the_cpu(data, constraint):
     settings = make_settings(constraint=constraint)
     on_cpu, on_cuda = (train.train(data, settings, seed=0, device=d) for d in ("cpu", "cuda"))
     for name, values in on_cpu.history.items():
+        # both have NaN where there is no validation box
         np.testing.assert_allclose(on_cuda.history[name], values, rtol=1e-2, err_msg=name)

@@ -1,0 +1,78 @@
+"""The cells of a training set on a device, and sums over their particles."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lagbias.network import HaloToMassNet, f_from_output
+from lagbias.training_set import TrainingSet
+
+__all__ = ["DeviceCells", "sum_by_cell"]
+
+#: Particles per pass where no gradient is needed.
+_CHUNK = 1 << 12
+
+
+@dataclass(frozen=True)
+class DeviceCells:
+    """A training set on the device.
+
+    Attributes
+    ----------
+    inputs, factor, target
+        As in `lagbias.training_set.TrainingSet`, tensors.
+    start, size : Tensor, int64, shape (c,)
+        First row and number of rows of each occupied cell.
+    host_size : ndarray, int64, shape (c,)
+        `size` where Python can see it without waiting for the device.
+    n_cells : int
+        All cells of the grid, occupied or not.
+    """
+
+    inputs: torch.Tensor
+    start: torch.Tensor
+    size: torch.Tensor
+    factor: torch.Tensor
+    target: torch.Tensor
+    host_size: np.ndarray
+    n_cells: int
+
+    @classmethod
+    def on_device(cls, training_set: TrainingSet, device) -> "DeviceCells":
+        """Copy a training set to a device."""
+        size = np.diff(training_set.cell_start)
+        arrays = (training_set.inputs, training_set.cell_start[:-1], size)
+        arrays += (training_set.cell_factor, training_set.target)
+        tensors = [torch.tensor(array, device=device) for array in arrays]
+        return cls(*tensors, host_size=size, n_cells=training_set.n_cells)
+
+    def trivial_loss(self) -> float:
+        """Return the loss per cell of f = 1."""
+        return torch.mean((self.factor * self.size - self.target).double() ** 2).item()
+
+    def rows(self, cells: torch.Tensor, total: int) -> torch.Tensor:
+        """Return the rows of some cells, one cell after another; `total` is their number."""
+        starts, sizes = self.start[cells], self.size[cells]
+        offset = starts - (torch.cumsum(sizes, 0) - sizes)
+        rows = torch.repeat_interleave(offset, sizes, output_size=total)
+        return rows + torch.arange(total, device=rows.device)
+
+    def masses(self, network: HaloToMassNet) -> torch.Tensor:
+        """Return (N_cell/N_part) Σ 10^y of every occupied cell, float64, shape (c,)."""
+        with torch.inference_mode():
+            parts = [f_from_output(network(inputs)) for inputs in self.inputs.split(_CHUNK)]
+            return self.factor.double() * sum_by_cell(torch.cat(parts).double(), self.size)
+
+    def draw_inputs(self, count: int, rng: np.random.Generator) -> torch.Tensor:
+        """Draw inputs with probability proportional to the particles that each row stands for."""
+        weight = np.repeat(self.factor.cpu().numpy().astype(np.float64), self.host_size)
+        cumulative = np.cumsum(weight)
+        drawn = rng.random(count) * cumulative[-1]
+        rows = np.searchsorted(cumulative, drawn, side="right").clip(max=len(weight) - 1)
+        return self.inputs[torch.from_numpy(rows).to(self.inputs.device)]
+
+
+def sum_by_cell(values: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+    """Sum runs of `sizes` values; unlike index_add_, in a fixed order on every device."""
+    return torch.segment_reduce(values, "sum", lengths=sizes, unsafe=True)
