@@ -14,13 +14,21 @@ from lagbias import store
 from lagbias.store import Dataset
 
 __all__ = [
+    "binned_bias",
+    "binned_bias_of",
+    "component_sample_of",
     "feature_columns",
     "features",
+    "gradient_pca",
+    "gradient_pca_of",
     "halo_fields",
     "halos",
     "linear_density",
+    "model_field",
     "networks",
     "particles",
+    "slab",
+    "slab_of",
     "spectra",
     "trained_network",
     "whitening",
@@ -29,7 +37,11 @@ __all__ = [
 
 _GRID = ("x", "y", "z")
 _FEATURES = ("delta", "lap_delta", "g2")
-_WHITENING = ("smoothing_radii", "eigenvectors", "eigenvalues", "kept")
+_WHITENING = ("smoothing_radii", "eigenvectors", "eigenvalues", "kept", "covariance")
+_BINNED = ("delta_edges", "lap_delta_edges", "f", "share", "seeds")
+_PCA = ("smoothing_radii", "eigenvalues", "directions", "matrix", "centred_eigenvalues")
+_SAMPLE = ("components", "f")
+_SLAB = ("origin", "position", "f", "delta", "initial_delta", "model_map", "halo_map")
 
 
 def linear_density(box: Any) -> dict[str, Dataset]:
@@ -113,6 +125,9 @@ def whitening(fitted: Any) -> dict[str, Dataset]:
         "kept": Dataset(
             np.asarray(fitted.kept), "1", ("input",), "directions that are inputs of the network"
         ),
+        "covariance": Dataset(
+            fitted.covariance, "1", ("feature", "feature"), "of the particles' features, uncentred"
+        ),
     }
 
 
@@ -177,3 +192,84 @@ def spectra(measured: Mapping[str, np.ndarray]) -> dict[str, Dataset]:
         "seeds": ("1", ("seed",), "seeds of the networks"),
     }
     return {name: Dataset(np.asarray(measured[name]), *axes[name]) for name in axes}
+
+
+def model_field(overdensity: np.ndarray) -> dict[str, Dataset]:
+    """Pack the field of the average f on the training grid."""
+    return {"average": Dataset(overdensity, "1", _GRID, "overdensity of the average f, NGP")}
+
+
+def binned_bias(
+    bins: Any, f: np.ndarray, share: np.ndarray, seeds: Iterable[int]
+) -> dict[str, Dataset]:
+    """Pack f in the bins of a `lagbias.least_squares.FeatureBins`, one table for each seed."""
+    table = ("delta_bin", "lap_delta_bin")
+    return {
+        "delta_edges": Dataset(bins.delta_edges, "1", ("edge",), "edges in normalised δ"),
+        "lap_delta_edges": Dataset(
+            bins.lap_delta_edges, "1", ("delta_bin", "edge"), "edges in normalised ∇²δ"
+        ),
+        "f": Dataset(f, "1", ("seed", *table), "f of the particles in a bin"),
+        "share": Dataset(share, "1", table, "fraction of all particles in a bin"),
+        "seeds": Dataset(np.array(list(seeds), np.int64), "1", ("seed",), "of the sub-samples"),
+    }
+
+
+def binned_bias_of(path: str | Path, kind: str = "least_squares") -> dict[str, np.ndarray]:
+    """Read edges, f, share and seeds of a ``least_squares`` or ``binned_f`` artefact."""
+    artefact = store.read(path, kind, _BINNED)
+    return {name: artefact[name] for name in _BINNED}
+
+
+def gradient_pca(pca: Any, components: np.ndarray, f: np.ndarray) -> dict[str, Dataset]:
+    """Pack a `lagbias.gradient_pca.GradientPCA` and the sample that it was found from."""
+    return {
+        "smoothing_radii": Dataset(np.asarray(pca.smoothing_radii), "Mpc/h", ("radius",), "R_f"),
+        "eigenvalues": Dataset(pca.eigenvalues, "1", ("component",), "mean square of u·∇f"),
+        "directions": Dataset(
+            pca.directions, "1", ("input", "component"), "U, one component per column"
+        ),
+        "matrix": Dataset(pca.matrix, "1", ("component", "feature"), "M of eq. 4.1"),
+        "centred_eigenvalues": Dataset(
+            pca.centred_eigenvalues, "1", ("component",), "those of the centred covariance"
+        ),
+        "components": Dataset(
+            components, "1", ("particle", "component"), "coordinates of a sample of particles"
+        ),
+        "f": Dataset(f, "1", ("particle",), "average f of these particles"),
+    }
+
+
+def gradient_pca_of(path: str | Path) -> dict[str, np.ndarray]:
+    """Read the arguments of a `lagbias.gradient_pca.GradientPCA`."""
+    artefact = store.read(path, "gradient_pca", _PCA)
+    return {name: artefact[name] for name in _PCA}
+
+
+def component_sample_of(path: str | Path) -> dict[str, np.ndarray]:
+    """Read the arguments of a `lagbias.gradient_pca.ComponentSample`."""
+    artefact = store.read(path, "gradient_pca", _SAMPLE)
+    return {name: artefact[name] for name in _SAMPLE}
+
+
+def slab(cut: Any) -> dict[str, Dataset]:
+    """Pack the arrays of a `lagbias.slab.Slab`."""
+    vector, plane = ("particle", "dimension"), ("x", "y")
+    return {
+        "origin": Dataset(cut.origin, "Mpc/h", vector, "initial place in the region shown"),
+        "position": Dataset(cut.position, "Mpc/h", vector, "final place in the region shown"),
+        "f": Dataset(cut.f, "1", ("particle",), "average f of the particle"),
+        "delta": Dataset(cut.delta, "1", ("particle",), "normalised initial δ of the particle"),
+        "initial_delta": Dataset(cut.initial_delta, "1", plane, "normalised initial δ, one layer"),
+        "model_map": Dataset(cut.model_map, "1", plane, "1 + δ_model averaged over the depth"),
+        "halo_map": Dataset(cut.halo_map, "1", plane, "1 + δ_h averaged over the depth"),
+    }
+
+
+def slab_of(path: str | Path) -> dict[str, Any]:
+    """Read the arguments of a `lagbias.slab.Slab`."""
+    artefact = store.read(path, "slab", _SLAB)
+    lengths = ("region_size", "layer_thickness", "depth", "rf")
+    return {name: artefact[name] for name in _SLAB} | {
+        name: artefact.attributes[name] for name in lengths
+    }

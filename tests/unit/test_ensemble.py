@@ -8,6 +8,10 @@ from lagbias import ensemble as module
 from lagbias.ensemble import Ensemble, with_unit_mean
 from lagbias.network import HaloToMassNet, TrainedNetwork
 
+#: float32 networks against float64 differences: a few roundings of numbers of order one, and the
+#: differences' own error, their step squared.
+STEP, GRADIENT_ROUNDING = 1e-4, 1e-5
+
 
 def networks(n_inputs=3, scales=(1.0, 2.0, 0.5)):
     made = []
@@ -48,13 +52,69 @@ def test_threads_do_not_matter(monkeypatch):
     np.testing.assert_array_equal(ensemble.f(inputs(20), threads=3), ensemble.f(inputs(20)))
 
 
+def average_f_in_double(trained, x):
+    """Mean over the networks of 10^y / normalisation, in float64."""
+    with torch.no_grad():
+        y = [HaloToMassNet.from_weights(n.weights).double()(torch.from_numpy(x)) for n in trained]
+    scales = [n.normalisation for n in trained]
+    return np.mean([10.0 ** one.numpy() / s for one, s in zip(y, scales, strict=True)], axis=0)
+
+
+def test_gradient_equals_central_differences(monkeypatch):
+    monkeypatch.setitem(module._CHUNK, "cpu", 4)  # so that the last chunk is a short one
+    x, trained = inputs(10), networks()
+    f, gradient = Ensemble(trained).average_f_and_gradient(x)
+    assert f.shape == (10,) and gradient.shape == (10, 3)
+    assert f.dtype == gradient.dtype == np.float32
+    for column, step in enumerate(STEP * np.eye(3)):
+        up, down = (average_f_in_double(trained, x + sign * step) for sign in (1, -1))
+        np.testing.assert_allclose(
+            gradient[:, column], (up - down) / (2 * STEP), atol=GRADIENT_ROUNDING
+        )
+    assert np.abs(gradient).max() > 1000 * GRADIENT_ROUNDING
+
+
+def test_average_f_is_the_mean_of_the_normalised_f():
+    x, ensemble = inputs(50), Ensemble(networks())
+    f, _ = ensemble.average_f_and_gradient(x)
+    np.testing.assert_allclose(f, ensemble.f(x).mean(axis=0), rtol=1e-6)
+
+
+def test_gradient_of_the_average_is_the_average_gradient():
+    x, trained = inputs(20), networks()
+    singly = [Ensemble([one]).average_f_and_gradient(x)[1] for one in trained]
+    _, gradient = Ensemble(trained).average_f_and_gradient(x)
+    np.testing.assert_allclose(gradient, np.mean(singly, axis=0), atol=1e-6)
+
+
+def test_threads_do_not_matter_to_gradients(monkeypatch):
+    monkeypatch.setitem(module._CHUNK, "cpu", 3)
+    ensemble, x = Ensemble(networks()), inputs(20)
+    for one, several in zip(
+        ensemble.average_f_and_gradient(x),
+        ensemble.average_f_and_gradient(x, threads=3),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, several)
+
+
+def test_gradients_where_the_caller_wants_none():
+    x, ensemble = inputs(5), Ensemble(networks())
+    with torch.no_grad():
+        _, gradient = ensemble.average_f_and_gradient(x)
+    np.testing.assert_array_equal(gradient, ensemble.average_f_and_gradient(x)[1])
+
+
 def test_no_particles_give_no_f():
     assert Ensemble(networks()).f(inputs(0)).shape == (3, 0)
+    assert Ensemble(networks()).average_f_and_gradient(inputs(0))[1].shape == (0, 3)
 
 
 def test_wrong_inputs_are_refused():
     with pytest.raises(ValueError, match=r"\(P, 3\)"):
         Ensemble(networks()).f(inputs(4, 5))
+    with pytest.raises(ValueError, match=r"\(P, 3\)"):
+        Ensemble(networks()).average_f_and_gradient(inputs(4, 5))
 
 
 def test_networks_must_agree():
