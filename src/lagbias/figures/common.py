@@ -19,6 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from lagbias import store
 from lagbias.figures.curves import RatioCurve, Spectra, load_spectra
 
 __all__ = [
@@ -228,17 +229,9 @@ def save(figure: Figure, stem: str | os.PathLike) -> list[Path]:
         The two files.
     """
     stem = Path(stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
-    written = []
-    for suffix, entries in metadata.items():
-        target = stem.parent / f"{stem.name}.{suffix}"
-        partial = stem.parent / f".{stem.name}.{os.getpid()}.{suffix}"
-        try:
-            with style():
-                figure.savefig(partial, format=suffix, metadata=entries)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-        written.append(target)
+    written = [stem.with_name(f"{stem.name}.{suffix}") for suffix in metadata]
+    for target, (suffix, entries) in zip(written, metadata.items(), strict=True):
+        with store.replacing(target) as temporary, style():
+            figure.savefig(temporary, format=suffix, metadata=entries)
     return written
