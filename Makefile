@@ -43,8 +43,9 @@ plan: setup
 report: setup
 	$(SNAKEMAKE) --report report.html
 
+# the picture of the workflow in the documentation
 graph: setup
-	@$(SNAKEMAKE) --rulegraph mermaid-js
+	$(SNAKEMAKE) --rulegraph dot | $(BIN)/python -m lagbias graph --output docs/images/workflow.png
 
 lint: setup
 	$(BIN)/ruff check .
