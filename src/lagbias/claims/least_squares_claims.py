@@ -1,0 +1,195 @@
+"""Claims about networks and the least-squares f of Paper I (§3.1, Fig. 2)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lagbias.claims.base import Measurement, Untestable, claim
+from lagbias.claims.evidence import Evidence
+from lagbias.claims.measured import K_MAX, Spectra
+
+__all__ = ["MIN_SHARE", "ROUGH_FROM", "roughness"]
+
+#: Bins with a smaller share of the particles are not compared: their least-squares f is noise.
+MIN_SHARE = 1e-4
+#: δ/σ above which the roughness of f is measured.
+ROUGH_FROM = 2.0
+_PLACE = "§3.1, Fig. 2"
+
+
+def roughness(binned: Mapping[str, np.ndarray], filled: np.ndarray) -> float:
+    """Sum the squared departures of the average f from straight lines along δ > `ROUGH_FROM`.
+
+    Parameters
+    ----------
+    binned : Mapping
+        ``delta_edges`` (D + 1,) and ``f`` (s, D, L), dimensionless.
+    filled : ndarray, bool, shape (D, L)
+        Bins that hold particles; a departure counts where a bin and both its neighbours do.
+
+    Returns
+    -------
+    float
+        Σ (f_i - line through its neighbours in δ)², a quarter of Σ (Δ²f)² where bins are equally
+        wide, dimensionless.
+
+    Raises
+    ------
+    Untestable
+        If no three neighbouring bins are filled.
+    """
+    edges, f = binned["delta_edges"], binned["f"].mean(axis=0)
+    centre = 0.5 * (edges[1:] + edges[:-1])
+    below, x, above = centre[:-2], centre[1:-1], centre[2:]
+    weight = ((above - x) / (above - below))[:, None]
+    departure = f[1:-1] - weight * f[:-2] - (1 - weight) * f[2:]
+    counts = filled[:-2] & filled[1:-1] & filled[2:] & (below > ROUGH_FROM)[:, None]
+    if not counts.any():
+        raise Untestable(
+            f"no three neighbouring bins of δ above {ROUGH_FROM:g} σ hold particles in this run"
+        )
+    return float((departure[counts] ** 2).sum())
+
+
+def _pair(evidence: Evidence) -> tuple[dict, dict]:
+    """Return binned f of the least squares and of the networks."""
+    least_squares, networks = evidence.least_squares(), evidence.binned_f()
+    if least_squares["f"].shape[1:] != networks["f"].shape[1:]:
+        raise Untestable(
+            "the networks' f was binned in other bins than the least-squares f: "
+            f"{networks['f'].shape[1:]} and {least_squares['f'].shape[1:]}"
+        )
+    return least_squares, networks
+
+
+def _spectra(evidence: Evidence) -> tuple[Spectra, Spectra]:
+    """Return the spectra of the least squares and of the networks."""
+    single = evidence.single
+    return evidence.spectra(single, "least_squares"), evidence.spectra(single, "density")
+
+
+@claim(
+    "C01",
+    "The f of the networks traces the least-squares f.",
+    place=_PLACE + " left",
+    metric=f"rms of f_NN − f_LS over rms of f_LS, bins weighted by their share of the particles, "
+    f"shares above {MIN_SHARE:g}",
+    paper="traces it (picture)",
+    threshold="below {below:g}",
+    below=0.1,
+)
+def _networks_trace_least_squares(evidence: Evidence, *, below: float) -> Measurement:
+    least_squares, networks = _pair(evidence)
+    weight = np.where(least_squares["share"] > MIN_SHARE, least_squares["share"], 0.0)
+    reference = least_squares["f"].mean(axis=0)
+    scale = np.sqrt((weight * reference**2).sum())
+
+    def distance(f: np.ndarray) -> float:
+        return float(np.sqrt((weight * (f - reference) ** 2).sum()) / scale)
+
+    found = distance(networks["f"].mean(axis=0))
+    each = [distance(f) for f in networks["f"]]
+    return Measurement(
+        f"rms difference {found:.3f} of rms f",
+        {"rms difference": found},
+        found < below,
+        scatter=np.ptp(each),
+        scatter_of="networks",
+    )
+
+
+@claim(
+    "C02",
+    "The f of the networks is much smoother than the least-squares f, which is noisy at high δ.",
+    place=_PLACE + " left",
+    metric=f"roughness Σ(Δ²f)² along δ > {ROUGH_FROM:g} σ of the average f, networks over least "
+    "squares",
+    paper="remarkably smoother (picture)",
+    threshold="ratio below {below:g}",
+    below=0.3,
+)
+def _networks_are_smoother(evidence: Evidence, *, below: float) -> Measurement:
+    least_squares, networks = _pair(evidence)
+    filled = (least_squares["share"] > 0) & (networks["share"] > 0)
+    rough, smooth = roughness(least_squares, filled), roughness(networks, filled)
+    if rough == 0:
+        raise Untestable("the least-squares f of this run is a straight line at high δ")
+    return Measurement(
+        f"ratio {smooth / rough:.3f}: networks {smooth:.3g}, least squares {rough:.3g}",
+        {"ratio": smooth / rough, "networks": smooth, "least squares": rough},
+        smooth / rough < below,
+    )
+
+
+@claim(
+    "C03",
+    "Networks and least squares give the same power.",
+    place=_PLACE + " right",
+    metric="|⟨R⟩ of the networks / ⟨R⟩ of the least squares − 1|",
+    paper="reproduces it well (picture)",
+    threshold="at most {most:g}",
+    most=0.01,
+)
+def _same_power(evidence: Evidence, *, most: float) -> Measurement:
+    least_squares, networks = _spectra(evidence)
+    found = abs(networks.mean_ratio / least_squares.mean_ratio - 1)
+    return Measurement(
+        f"{found:.4f}: networks ⟨R⟩ = {networks.mean_ratio:.4f}, least squares "
+        f"{least_squares.mean_ratio:.4f}",
+        {
+            "difference": found,
+            "networks": networks.mean_ratio,
+            "least squares": least_squares.mean_ratio,
+        },
+        found <= most,
+        scatter=networks.spread,
+        scatter_of="networks",
+    )
+
+
+@claim(
+    "C04",
+    "Power scatters by about 1 % between networks, and by much less between least squares.",
+    place=_PLACE + " right",
+    metric=f"largest less smallest ⟨R⟩ (k < {K_MAX} h/Mpc), of networks (NN) and of least-squares "
+    "solutions (LS), each for its own sub-sample",
+    paper="NN about 1 %, LS much below 1 %",
+    threshold="NN {least:g} to {most:g}, LS below {least_squares:g}, LS < NN / {factor:g}",
+    least=0.003,
+    most=0.02,
+    least_squares=0.003,
+    factor=3,
+)
+def _networks_scatter_more(
+    evidence: Evidence, *, least: float, most: float, least_squares: float, factor: float
+) -> Measurement:
+    deterministic, networks = (spectra.spread for spectra in _spectra(evidence))
+    holds = least <= networks <= most and deterministic < min(least_squares, networks / factor)
+    return Measurement(
+        f"NN {networks:.4f}, LS {deterministic:.5f}",
+        {"networks": networks, "least squares": deterministic},
+        holds,
+        scatter=networks,
+        scatter_of="networks",
+    )
+
+
+@claim(
+    "C05",
+    "With δ and ∇²δ of one scale both fall short of the halo power by about 5 %.",
+    place=_PLACE + " right",
+    metric=f"1 − ⟨R⟩ (k < {K_MAX} h/Mpc) of both",
+    paper="about 5 %",
+    threshold="{least:g} to {most:g} both",
+    least=0.03,
+    most=0.09,
+)
+def _both_fall_short(evidence: Evidence, *, least: float, most: float) -> Measurement:
+    least_squares, networks = (1 - spectra.mean_ratio for spectra in _spectra(evidence))
+    return Measurement(
+        f"networks {networks:.3f}, least squares {least_squares:.3f}",
+        {"networks": networks, "least squares": least_squares},
+        least <= min(networks, least_squares) and max(networks, least_squares) <= most,
+        scatter=_spectra(evidence)[1].spread,
+        scatter_of="networks",
+    )
