@@ -17,11 +17,18 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/paths.smk"
 include: "workflow/rules/boxes.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/spectra.smk"
-include: "workflow/rules/figures.smk"
+include: "workflow/rules/least_squares.smk"
+include: "workflow/rules/components.smk"
+include: "workflow/rules/figures_method.smk"
+include: "workflow/rules/figures_spectra.smk"
+include: "workflow/rules/figures_components.smk"
+include: "workflow/rules/figures_losses.smk"
+include: "workflow/rules/claims.smk"
 
 
 localrules:
@@ -32,3 +39,4 @@ rule all:
     default_target: True
     input:
         all_figures(),
+        all_tables(),

@@ -6,192 +6,33 @@ in Snakemake profiles.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, PositiveFloat, ValidationError, model_validator
 
 from lagbias.config_checks import did_you_mean, inconsistencies
+from lagbias.config_sections import (
+    Boxes,
+    EmbeddedSettings,
+    EvaluationSettings,
+    FigureSets,
+    GradientPCASettings,
+    HaloSample,
+    LeastSquaresSettings,
+    Name,
+    Section,
+    Seed,
+    TrainingSettings,
+)
 
-__all__ = [
-    "Boxes",
-    "Config",
-    "ConfigError",
-    "EmbeddedSettings",
-    "EvaluationSettings",
-    "FigureSets",
-    "HaloSample",
-    "TrainingSettings",
-    "format_radius",
-    "load",
-]
-
-#: Names that appear in paths.
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$")]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+__all__ = ["Config", "ConfigError", "format_radius", "load"]
 
 
 class ConfigError(ValueError):
     """The configuration is not usable; the message names the key, the value and the remedy."""
 
 
-class _Section(BaseModel):
-    # not strict: `snakemake --config 'seeds=[0, 1]'` hands over the text of each number
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EmbeddedSettings(_Section):
-    """The pipeline's own simulations."""
-
-    box_size: PositiveFloat = Field(description="Side of the periodic box [Mpc/h].")
-    particles_per_side: int = Field(
-        ge=16, le=1024, description="Particles, and initial-density cells, per side."
-    )
-    redshift: float = Field(ge=0, le=10, description="Redshift of the snapshot.")
-    initial_redshift: float = Field(
-        gt=1, le=200, description="Redshift of the second-order Lagrangian start."
-    )
-    steps: PositiveInt = Field(description="Time steps, equal in the growth factor.")
-    linking_length: float = Field(
-        gt=0, lt=1, description="Friends-of-friends linking length [mean particle separations]."
-    )
-    min_halo_particles: int = Field(
-        ge=2, description="Fewest particles of a halo that is stored; samples cut further."
-    )
-    boxes: dict[Name, Seed] = Field(
-        min_length=2, description="Name of each box and the seed of its initial conditions."
-    )
-
-    @model_validator(mode="after")
-    def _check(self):
-        if self.initial_redshift <= self.redshift:
-            raise ValueError(
-                f"initial_redshift {self.initial_redshift:g} is not above the snapshot's redshift "
-                f"{self.redshift:g}; start earlier, 19 is a good choice."
-            )
-        if len(set(self.boxes.values())) < len(self.boxes):
-            raise ValueError(
-                f"two boxes share a seed ({self.boxes}) and would be the same universe; give each "
-                f"box its own seed."
-            )
-        return self
-
-
-class Boxes(_Section):
-    """Which boxes train and which validate."""
-
-    train: list[Name] = Field(
-        min_length=1,
-        description="Training boxes. The first trains every set; the others train only "
-        "`figure_sets.multi_scale`, to show the scatter between training boxes.",
-    )
-    validation: list[Name] = Field(
-        min_length=1, description="Validation boxes; the first is the main one."
-    )
-
-    @model_validator(mode="after")
-    def _check(self):
-        for key, names in (("train", self.train), ("validation", self.validation)):
-            if len(set(names)) < len(names):
-                raise ValueError(f"{key} names a box twice ({names}); name each box once.")
-        if self.train[0] in self.validation:
-            raise ValueError(
-                f"{self.train[0]} is both the main training box and a validation box; a network "
-                f"must be validated on a box that it has not seen."
-            )
-        if self.validation[0] in self.train:
-            raise ValueError(
-                f"the first validation box {self.validation[0]} is also a training box; put "
-                f"another one first."
-            )
-        return self
-
-
-class HaloSample(_Section):
-    """Which halos make the target field, weighted by mass."""
-
-    min_particles: PositiveInt = Field(description="Fewest particles of a halo in the sample.")
-    max_particles: PositiveInt | None = Field(
-        default=None, description="Most particles of a halo in the sample; no limit when absent."
-    )
-
-    @model_validator(mode="after")
-    def _check(self):
-        if self.max_particles is not None and self.max_particles < self.min_particles:
-            raise ValueError(
-                f"max_particles {self.max_particles} is below min_particles {self.min_particles}; "
-                f"swap them."
-            )
-        return self
-
-
-class TrainingSettings(_Section):
-    """The network and how it is trained (paper §2.1 and §2.2)."""
-
-    cell_size: PositiveFloat = Field(
-        description="Side of the cells in which model and halos are compared [Mpc/h]."
-    )
-    subsample: float = Field(
-        gt=0, le=1, description="Fraction of each cell's particles that one network sees."
-    )
-    sampling: Literal["even", "random"] = Field(
-        description="How they are drawn: `random` as in the paper, or `even`ly over Lagrangian "
-        "space, which needs a quarter of the particles for the same result."
-    )
-    hidden_layers: PositiveInt = Field(description="Hidden layers.")
-    width: PositiveInt = Field(description="Neurons per hidden layer.")
-    epochs: PositiveInt = Field(description="Passes over the training set.")
-    learning_rate: PositiveFloat = Field(lt=1, description="Adam's learning rate in epoch 1.")
-    learning_rate_decay: float = Field(
-        gt=0, le=1, description="Factor on the learning rate after every epoch."
-    )
-    cells_per_batch: PositiveInt = Field(description="Cells in one optimiser step.")
-    fixed_batches: bool = Field(
-        description="Draw the batches once instead of anew every epoch (the paper's text)."
-    )
-    loss: Literal["squared"] = Field(
-        description="Loss between model and halo field, registered in `lagbias.losses`."
-    )
-    constraint: Literal["normalise", "fixed_sample", "per_batch", "none"] = Field(
-        description="How ⟨f⟩ = 1 is imposed: `normalise` exactly, `fixed_sample` the authors' "
-        "penalty, `per_batch` the paper's text, `none`."
-    )
-    constraint_sample: PositiveInt = Field(
-        description="Particles in the sample of the `fixed_sample` penalty."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        description="Where to train; `auto` is CUDA where there is one."
-    )
-
-
-class EvaluationSettings(_Section):
-    """The grid on which spectra are measured."""
-
-    grid: int = Field(ge=8, le=2048, description="Cloud-in-cell grid points per side.")
-
-
-class FigureSets(_Section):
-    """Which smoothing sets the figures compare."""
-
-    single_scale: Name = Field(description="The set of one radius (paper: 1Rf).")
-    multi_scale: Name = Field(description="The set of several radii (paper: 3Rf).")
-    coarse: list[Name] = Field(min_length=1, description="Sets coarsely spaced in R_f.")
-    fine: list[Name] = Field(min_length=1, description="Sets finely spaced in R_f.")
-
-    def names(self) -> set[str]:
-        """Return every set that is named."""
-        return {self.single_scale, self.multi_scale, *self.coarse, *self.fine}
-
-
-class Config(_Section):
+class Config(Section):
     """A whole run."""
 
     run: Name = Field(description="Name of the run; results go to `results/<run>/`.")
@@ -205,11 +46,18 @@ class Config(_Section):
         min_length=1, description="Halo samples by particle number."
     )
     sample: Name = Field(description="The halo sample that the figures show.")
+    thin_samples: list[Name] = Field(
+        min_length=1, description="Samples of thin mass ranges, of low mass first (paper §5)."
+    )
     training: TrainingSettings = Field(description="The network and how it is trained.")
     seeds: list[Seed] = Field(
         description="One network per seed: its sub-sample of particles and its initial weights.",
     )
     evaluation: EvaluationSettings = Field(description="The grid on which spectra are measured.")
+    least_squares: LeastSquaresSettings = Field(
+        description="The least-squares estimate of f in bins of δ and ∇²δ."
+    )
+    gradient_pca: GradientPCASettings = Field(description="The principal components of ∇f.")
     figure_sets: FigureSets = Field(description="Which smoothing sets the figures compare.")
     figures: list[Name] = Field(min_length=1, description="Figures to draw.")
 
@@ -222,6 +70,10 @@ class Config(_Section):
     def settings(self):
         """Return the settings of the chosen source."""
         return getattr(self, self.source)
+
+    def threshold_sets(self) -> list[str]:
+        """Return the smoothing sets of the main halo sample: all but that of the thin ranges."""
+        return [name for name in self.smoothing_sets if name != self.figure_sets.thin]
 
     def box_names(self) -> list[str]:
         """Return the boxes in use, training boxes first, each once."""

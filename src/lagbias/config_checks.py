@@ -45,6 +45,7 @@ def inconsistencies(config: Config) -> Iterator[str]:
     yield from _unknown_names(config)
     yield from _bad_radii(config)
     yield from _bad_training(config)
+    yield from _bad_figure_sets(config)
 
 
 def _unknown_names(config: Config) -> Iterator[str]:
@@ -55,8 +56,11 @@ def _unknown_names(config: Config) -> Iterator[str]:
             yield _unknown("boxes", "box", name, boxes, f"{config.source}.boxes")
     for name in sorted(config.figure_sets.names() - set(sets)):
         yield _unknown("figure_sets", "smoothing set", name, sets, "smoothing_sets")
-    if config.sample not in samples:
-        yield _unknown("sample", "halo sample", config.sample, samples, "halo_samples")
+    used = {"sample": [config.sample], "thin_samples": config.thin_samples}
+    for key, names in used.items():
+        for name in names:
+            if name not in samples:
+                yield _unknown(key, "halo sample", name, samples, "halo_samples")
     for name in config.figures:
         if name not in (known := available_figures()):
             yield _unknown("figures", "figure", name, known, "src/lagbias/figures")
@@ -121,6 +125,32 @@ def _bad_training(config: Config) -> Iterator[str]:
         yield (
             f"seeds = {seeds} asks for {len(seeds)} network(s), but the scatter between networks "
             f"needs at least {FEWEST_SEEDS}; the paper uses five: [0, 1, 2, 3, 4]."
+        )
+
+
+def _bad_figure_sets(config: Config) -> Iterator[str]:
+    """Yield smoothing sets that cannot play their part in the figures."""
+    chosen, sets = config.figure_sets, config.smoothing_sets
+    if len(radii := sets.get(chosen.single_scale, [0.0])) != 1:
+        yield (
+            f"figure_sets.single_scale = {chosen.single_scale} has the radii {radii}; name a set "
+            f"of one radius, with which the least-squares f can be compared."
+        )
+    for key in ("retrained", "components", "nested"):
+        if others := [name for name in getattr(chosen, key) if name not in chosen.of_the_paper()]:
+            yield (
+                f"figure_sets.{key} names {others}, which no other figure compares; add them to "
+                f"figure_sets.coarse or figure_sets.fine."
+            )
+    if chosen.retrained_losses not in chosen.retrained:
+        yield (
+            f"figure_sets.retrained_losses = {chosen.retrained_losses} is not among "
+            f"figure_sets.retrained = {chosen.retrained}; add it there or choose one of them."
+        )
+    if chosen.thin in (names := chosen.of_the_paper()):
+        yield (
+            f"figure_sets.thin = {chosen.thin} is one of {names}, which are trained on the "
+            f"main halo sample; give the thin mass ranges a set of their own."
         )
 
 

@@ -1,14 +1,16 @@
-"""Documentation of the configuration, written from its model: a JSON Schema and a table of keys."""
+"""Documentation of the configuration, written from its model: a JSON Schema and tables of keys."""
 
+import html
 import json
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from lagbias.config import Config
 
-__all__ = ["FILES", "json_schema", "reference"]
+__all__ = ["FILES", "json_schema", "reference", "values_page"]
 
 _INTRODUCTION = """\
 # Configuration
@@ -40,6 +42,60 @@ def reference() -> str:
             title = f"{name}.<name>" if typing.get_origin(field.annotation) is dict else name
             lines += [f"## `{title}`", "", section.__doc__ or "", "", *_table(section), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def values_page(config: Config) -> str:
+    """Return an HTML page of a run's configuration: every key, its value and its meaning.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+
+    Returns
+    -------
+    str
+        A page that needs no other file.
+    """
+    rows = [
+        f"<tr><td><code>{html.escape(key)}</code></td><td><code>{html.escape(value)}</code></td>"
+        f"<td>{html.escape(meaning)}</td></tr>"
+        for key, value, meaning in _values(config)
+    ]
+    return _PAGE.format(run=html.escape(config.run), rows="\n".join(rows))
+
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Configuration of {run}</title>
+<style>
+body {{ font-family: sans-serif; margin: 1.5em; }}
+table {{ border-collapse: collapse; font-size: 0.9em; }}
+th, td {{ border-bottom: 1px solid #ccc; padding: 0.25em 0.8em; text-align: left;
+  vertical-align: top; }}
+</style></head><body>
+<h1>Configuration of run {run}</h1>
+<table><thead><tr><th>key</th><th>value</th><th>meaning</th></tr></thead>
+<tbody>
+{rows}
+</tbody></table></body></html>
+"""
+
+
+def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield key, value and meaning of every leaf of the configuration."""
+    for name, field in type(section).model_fields.items():
+        value, key = getattr(section, name), f"{prefix}{name}"
+        if isinstance(value, BaseModel):
+            yield from _values(value, f"{key}.")
+        elif isinstance(value, dict):
+            for member, content in value.items():
+                if isinstance(content, BaseModel):
+                    yield from _values(content, f"{key}.{member}.")
+                else:
+                    yield f"{key}.{member}", json.dumps(content), field.description
+        else:
+            yield key, json.dumps(value, ensure_ascii=False), field.description
 
 
 def _section(annotation) -> type[BaseModel] | None:

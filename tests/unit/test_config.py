@@ -32,7 +32,7 @@ def test_shipped_configurations_are_valid(repository, default, name):
     assert set(config.box_names()) <= set(config.embedded.boxes)
 
 
-def test_table_1_of_the_paper(default):
+def test_table_1_of_the_paper_and_the_set_of_its_section_5(default):
     assert load(default).smoothing_sets == {
         "1Rf": [2.83],
         "3Rf": [1.41, 2.83, 5.66],
@@ -40,6 +40,7 @@ def test_table_1_of_the_paper(default):
         "3Rf_coarse": [1.0, 2.83, 8.0],
         "3Rf_fine": [2.0, 2.83, 4.0],
         "5Rf_fine": [1.41, 2.0, 2.83, 4.0, 5.66],
+        "thin": [1.0, 2.0, 4.0],
     }
 
 
@@ -76,6 +77,14 @@ def test_table_1_of_the_paper(default):
         ({"figure_sets": {"coarse": ["3Rfcoarse"]}}, ["'3Rfcoarse'", "'3Rf_coarse'?"]),
         ({"figures": ["power_ratio"]}, ["'power_ratio'", "did you mean"]),
         ({"sample": "treshold"}, ["'treshold'", "did you mean 'threshold'?"]),
+        ({"thin_samples": ["thin"]}, ["thin_samples names", "'thin'", "thin_low"]),
+        ({"figure_sets": {"single_scale": "3Rf"}}, ["single_scale = 3Rf", "one radius"]),
+        ({"figure_sets": {"retrained_losses": "1Rf"}}, ["retrained_losses = 1Rf", "add it there"]),
+        ({"figure_sets": {"thin": "3Rf"}}, ["figure_sets.thin = 3Rf", "a set of their own"]),
+        ({"figure_sets": {"nested": ["thin"]}}, ["figure_sets.nested names ['thin']", "add them"]),
+        ({"least_squares": {"delta_range": [5, -4]}}, ["delta_range [5.0, -4.0] must rise"]),
+        ({"least_squares": {"percentiles": [5, 95]}}, ["must rise from 0 to 100"]),
+        ({"gradient_pca": {"particles": 10}}, ["gradient_pca.particles = 10", "1000"]),
         ({"boxes": {"train": ["box9"]}}, ["'box9'", "did you mean 'box"]),
         ({"boxes": {"validation": ["box0"]}}, ["box0", "has not seen"]),
         ({"boxes": {"validation": ["box2"]}}, ["first validation box box2"]),
@@ -111,6 +120,14 @@ def test_numbers_given_as_text_on_the_command_line_are_numbers(default):
 @pytest.mark.parametrize(("radius", "text"), [(2.83, "2.83"), (8.0, "8"), (11.3, "11.3")])
 def test_radii_in_paths(radius, text):
     assert configuration.format_radius(radius) == text
+
+
+def test_the_page_of_values_has_every_key_and_its_value(default):
+    page = config_docs.values_page(load(default))
+    for text in ("training.learning_rate<", "0.002", "halo_samples.thin_low.max_particles<", "63"):
+        assert text in page
+    assert page.count("<tr>") > 50
+    assert "smoothing_sets.3Rf+11.3<" in page and "[1.41, 2.83, 5.66, 11.3]" in page
 
 
 def test_generated_documentation_is_in_step(repository):

@@ -1,5 +1,6 @@
 """What runs again after a change, and nothing else."""
 
+import json
 import re
 
 import pytest
@@ -12,15 +13,32 @@ def test_the_second_run_does_nothing(finished):
     assert finished.plan() == {}
 
 
-def test_every_figure_is_drawn(finished):
-    figures = sorted(p.name for p in (finished.root / "results/tiny/figures").iterdir())
-    names = ("power_ratio_all_sets", "power_ratio_boxes", "power_ratio_smoothing_sets")
-    assert figures == [f"{name}.{suffix}" for name in names for suffix in ("pdf", "png")]
+@pytest.fixture(scope="module")
+def figures(repository):
+    """Names of the figures of the default configuration."""
+    return yaml.safe_load((repository / "config/config.yaml").read_text())["figures"]
+
+
+def test_every_figure_is_drawn(finished, figures):
+    drawn = {p.name for p in (finished.root / "results/tiny/figures").iterdir()}
+    assert len(figures) == 12  # the eleven of the paper and one more
+    assert drawn == {f"{name}.{suffix}" for name in figures for suffix in ("pdf", "png")}
+
+
+def test_every_claim_has_a_verdict_and_most_are_tested(finished):
+    claims = json.loads((finished.root / "results/tiny/claims.json").read_text())["claims"]
+    assert [claim["id"] for claim in claims] == [f"C{number:02d}" for number in range(1, 45)]
+    tested = [claim for claim in claims if claim["verdict"] != "cannot be tested"]
+    assert len(tested) >= 36
+    for claim in claims:
+        assert claim["artefacts"] if claim in tested else claim["reason"], claim["id"]
+        for path in claim["artefacts"]:
+            assert (finished.root / path).exists(), path
 
 
 def test_no_temporary_file_or_checkpoint_is_left(finished):
     left = [p for p in (finished.root / "results").rglob("*") if p.is_file()]
-    assert {p.suffix for p in left} == {".h5", ".pdf", ".png"}
+    assert {p.suffix for p in left} == {".h5", ".pdf", ".png", ".html", ".json", ".md"}
     assert not [p for p in left if p.name.startswith(".")]
 
 
@@ -105,10 +123,14 @@ def test_an_edit_to_the_simulation_reruns_everything(finished):
     assert plan["train_network"] == 14
 
 
-def test_the_report_is_one_file_without_network(finished):
+def test_the_report_is_one_file_without_network(finished, figures):
     finished.snakemake("--report", "report.html")
     text = (finished.root / "report.html").read_text(encoding="utf-8")
-    for figure in ("power_ratio_boxes", "power_ratio_smoothing_sets", "power_ratio_all_sets"):
+    for section in ("2 Method", "3.2 Several scales", "Claims of the paper", "Configuration"):
+        assert section in text
+    for page in ("claims.html", "configuration.html"):
+        assert re.search(rf"data:text/html;[^\"]*{page};base64", text), page
+    for figure in figures:
         assert re.search(rf"data:image/png;[^\"]*{figure}\.png;base64", text), figure
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=\"https?:", text)
 

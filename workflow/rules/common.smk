@@ -1,5 +1,5 @@
-# What the other rules share: the checked configuration, the hash of the code that a rule uses, and
-# the paths of groups of artefacts.
+# What the other rules share: the checked configuration, its parts that rules are passed, and the hash
+# of the code that a rule uses.
 
 import os
 import re
@@ -28,13 +28,17 @@ def any_of(names):
     return "|".join(map(re.escape, names))
 
 
+# the box that trains every set, and the one that judges
+TRAINING_BOX, VALIDATION_BOX = CONFIG.boxes.train[0], CONFIG.boxes.validation[0]
+
+
 wildcard_constraints:
     run=any_of([CONFIG.run]),
     box=any_of(CONFIG.box_names()),
     train_box=any_of(CONFIG.boxes.train),
     sample=any_of(CONFIG.halo_samples),
     smoothing_set=any_of(CONFIG.smoothing_sets),
-    inputs="full",
+    inputs="full|density|nested|pc2",
     rf=r"[0-9.]+",
     seed=r"[0-9]+",
 
@@ -54,47 +58,29 @@ def section(name, *parts):
     return value.model_dump()
 
 
-def radii(smoothing_set):
-    """Smoothing radii of a set, as they appear in paths."""
-    return [format_radius(radius) for radius in CONFIG.smoothing_sets[smoothing_set]]
+def radii_of(smoothing_sets):
+    """Smoothing radii of some sets, for legends."""
+    return {name: CONFIG.smoothing_sets[name] for name in smoothing_sets}
 
 
-def features_of(box, smoothing_set):
-    """Feature grids of a box, one per radius of the set."""
-    return expand(
-        "results/{run}/features/{box}/rf{rf}.h5",
-        run=CONFIG.run,
-        box=box,
-        rf=radii(smoothing_set),
-    )
+def particle_range(sample):
+    """Say in words which halos a sample holds."""
+    limits = CONFIG.halo_samples[sample]
+    if limits.max_particles is None:
+        return f"at least {limits.min_particles} particles"
+    return f"{limits.min_particles} to {limits.max_particles} particles"
 
 
-def networks_of(wildcards):
-    """The ensemble: one network per seed."""
-    return expand(
-        "results/{run}/networks/{train_box}/{sample}/{smoothing_set}/{inputs}/seed{seed}.h5",
-        seed=CONFIG.seeds,
-        **wildcards,
-    )
-
-
-def spectra(smoothing_sets, train_boxes, boxes):
-    """Spectra of the ensembles of some sets, trained on some boxes, evaluated on some boxes."""
-    return expand(
-        "results/{run}/spectra/{train_box}/{sample}/{smoothing_set}/full/on_{box}.h5",
-        run=CONFIG.run,
-        sample=CONFIG.sample,
-        smoothing_set=smoothing_sets,
-        train_box=train_boxes,
-        box=boxes,
-    )
-
-
-def all_figures():
-    """Every figure that the configuration asks for."""
-    return expand(
-        "results/{run}/figures/{name}.{extension}",
-        run=CONFIG.run,
-        name=CONFIG.figures,
-        extension=["pdf", "png"],
-    )
+def roles():
+    """Which boxes, samples and sets play which part in the paper's claims."""
+    return {
+        "run": CONFIG.run,
+        "train_boxes": CONFIG.boxes.train,
+        "validation_boxes": CONFIG.boxes.validation,
+        "sample": CONFIG.sample,
+        "thin_samples": CONFIG.thin_samples,
+        "epochs": CONFIG.training.epochs,
+        "cell_size": CONFIG.training.cell_size,
+        "constraint": CONFIG.training.constraint,
+        **CONFIG.figure_sets.model_dump(),
+    }

@@ -8,7 +8,13 @@ rule train_network:
             wildcards.train_box, wildcards.smoothing_set
         ),
         whitening="results/{run}/whitening/{train_box}/{smoothing_set}.h5",
+        components=components_of,
         halo_fields="results/{run}/halo_fields/{train_box}/{sample}.h5",
+        validation_particles=f"results/{{run}}/boxes/{VALIDATION_BOX}/particles.h5",
+        validation_features=lambda wildcards: features_of(
+            VALIDATION_BOX, wildcards.smoothing_set
+        ),
+        validation_halo_fields=f"results/{{run}}/halo_fields/{VALIDATION_BOX}/{{sample}}.h5",
     output:
         "results/{run}/networks/{train_box}/{sample}/{smoothing_set}/{inputs}/seed{seed}.h5",
     log:
@@ -23,7 +29,8 @@ rule train_network:
         code=code("train_network"),
         training=section("training"),
         seed=lambda wildcards: int(wildcards.seed),
+        validation_box=VALIDATION_BOX,
     message:
-        "training {wildcards.smoothing_set} on {wildcards.train_box}, seed {wildcards.seed}"
+        "training {wildcards.smoothing_set} ({wildcards.inputs}) on {wildcards.train_box}, {wildcards.sample}, seed {wildcards.seed}"
     script:
         "../scripts/train_network.py"

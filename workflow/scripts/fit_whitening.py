@@ -13,5 +13,5 @@ with job.start(snakemake) as task:
     parts = np.array_split(sites, 1 + sites.size // CHUNK)
     chunks = (features.values_at_sites(grids, part) for part in parts)
     fitted = whitening.fit(chunks, snakemake.params.radii)
-    attributes = {"n_particles": sites.size}
+    attributes = {**snakemake.wildcards, "n_particles": sites.size}
     task.write(snakemake.output[0], "whitening", artefacts.whitening(fitted), attributes)

@@ -1,5 +1,7 @@
 """Mass-weighted halo overdensity of one sample on the training and the evaluation grid."""
 
+import numpy as np
+
 from lagbias import artefacts, job, store
 from lagbias import halos as halo_field
 
@@ -16,5 +18,12 @@ with job.start(snakemake) as task:
             (snakemake.params.evaluation_grid, "cic"),
         )
     ]
-    attributes = {"box_size": box_size, "n_halos": int(chosen.sum())}
+    attributes = {
+        **snakemake.wildcards,
+        "box_size": box_size,
+        "n_halos": int(chosen.sum()),
+        "min_mass": float(mass.min()),
+        "max_mass": float(mass.max()),
+        "mean_mass": float(np.average(mass, weights=mass)),
+    }
     task.write(snakemake.output[0], "halo_fields", artefacts.halo_fields(*fields), attributes)

@@ -1,0 +1,11 @@
+"""Figure: how the method works, on a thin slab of a box."""
+
+from pathlib import Path
+
+from lagbias import artefacts, job
+from lagbias.figures import common, method_overview
+from lagbias.slab import Slab
+
+with job.start(snakemake):
+    slab = Slab(**artefacts.slab_of(snakemake.input[0]))
+    common.save(method_overview.draw(slab), Path(snakemake.output[0]).with_suffix(""))

@@ -1,0 +1,17 @@
+"""Figure: f of halos in thin ranges of mass, along the principal components of its gradient."""
+
+from pathlib import Path
+
+from lagbias import artefacts, job, store
+from lagbias.figures import common, thin_mass_components
+from lagbias.gradient_pca import ComponentSample
+
+with job.start(snakemake):
+    samples = {
+        store.read(path, "gradient_pca", []).attributes["sample"]: ComponentSample(
+            **artefacts.component_sample_of(path)
+        )
+        for path in snakemake.input
+    }
+    figure = thin_mass_components.draw(samples, snakemake.params.labels)
+    common.save(figure, Path(snakemake.output[0]).with_suffix(""))
