@@ -117,13 +117,13 @@ def table(paths: Iterable[str | Path], *, k_max: float = 0.1) -> str:
     lines = [
         f"Bins below k = {k_max:g} h/Mpc; ⟨⟩ weighs bins by their number of modes.",
         "",
-        "| set | trained on | applied to | ⟨P_model/P_h⟩ | spread of networks | farthest bin | "
-        "lowest r | ⟨f⟩ |",
-        "|---|---|---|---|---|---|---|---|",
+        "| set | inputs | trained on | applied to | ⟨P_model/P_h⟩ | spread of networks | "
+        "farthest bin | lowest r | ⟨f⟩ |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {s.smoothing_set} | {s.train_box} | {s.target_box} | {s.ratio:.3f} | {s.spread:.3f} | "
-        f"{s.worst_ratio:.3f} | {s.lowest_correlation:.4f} | {s.mean_f:.4f} |"
+        f"| {s.smoothing_set} | {s.inputs} | {s.train_box} | {s.target_box} | {s.ratio:.3f} | "
+        f"{s.spread:.3f} | {s.worst_ratio:.3f} | {s.lowest_correlation:.4f} | {s.mean_f:.4f} |"
         for s in summaries
     ]
     return "\n".join(lines)

@@ -10,7 +10,14 @@ import torch
 
 from lagbias import checkpoint as checkpoints
 from lagbias.device_cells import DeviceCells, sum_by_cell
-from lagbias.losses import CONSTRAINTS, LOSSES, Constraint, ConstraintSetup, non_negativity
+from lagbias.losses import (
+    CONSTRAINTS,
+    LOSSES,
+    Constraint,
+    ConstraintSetup,
+    Step,
+    non_negativity,
+)
 from lagbias.network import HaloToMassNet, TrainedNetwork, f_from_output
 from lagbias.progress import bar
 from lagbias.training_set import TrainingSet
@@ -193,8 +200,10 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
         f = f_from_output(output)
         mass = cells.factor[chosen] * sum_by_cell(f, size)
         model = mass / run.constraint.scale(mass, chosen)
-        loss = loss_function(model, cells.target[chosen])
-        penalty = non_negativity(output) + run.constraint.penalty(run.network, f, epoch)
+        target = cells.target[chosen]
+        loss = loss_function(model, target)
+        step = Step(run.network, f, mass, target, epoch)
+        penalty = non_negativity(output) + run.constraint.penalty(step)
         run.optimiser.zero_grad(set_to_none=True)
         (loss + penalty).backward()
         run.optimiser.step()

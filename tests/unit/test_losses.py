@@ -5,18 +5,19 @@ import typing
 import pytest
 import torch
 
-from lagbias.config import TrainingSettings
+from lagbias.config_sections import TrainingSettings
 from lagbias.losses import (
     CONSTRAINTS,
     LOSSES,
     ConstraintSetup,
     Normalise,
+    Step,
     constraint_width,
     non_negativity,
     squared,
 )
 from lagbias.network import HaloToMassNet, f_from_output
-from lagbias.training_set import DRAWS
+from lagbias.subsample import DRAWS
 
 
 @pytest.mark.parametrize(
@@ -63,18 +64,22 @@ def test_constraint_width_follows_the_paper():
     assert constraint_width(50) == 1e-4
 
 
+def step(f, *, epoch, network=None, mass=None, target=None):
+    return Step(network=network, f=f, mass=mass, target=target, epoch=epoch)
+
+
 @pytest.mark.parametrize("name", sorted(set(CONSTRAINTS) - {"normalise"}))
 def test_penalties_leave_f_alone_and_the_first_epoch_free(name, network):
     constraint = CONSTRAINTS[name](setup(sample=torch.ones(3, 2, dtype=torch.float64)))
     f = torch.tensor([1.0, 2.0, 6.0], dtype=torch.float64)
     assert constraint.scale(f, torch.arange(3)) == 1.0
-    assert constraint.penalty(network, f, 1) == 0.0
+    assert constraint.penalty(step(f, epoch=1, network=network)) == 0.0
     assert not constraint.normalises
 
 
 def test_per_batch_penalty():
     constraint = CONSTRAINTS["per_batch"](setup())
-    penalty = constraint.penalty(None, torch.tensor([1.0, 2.0, 6.0]), 2)
+    penalty = constraint.penalty(step(torch.tensor([1.0, 2.0, 6.0]), epoch=2))
     assert penalty.item() == pytest.approx((2.0 / 0.0125) ** 2)
 
 
@@ -82,12 +87,25 @@ def test_fixed_sample_penalty_sees_the_sample_not_the_batch(network):
     sample = torch.tensor([[0.3, -1.0], [1.0, 2.0]], dtype=torch.float64)
     constraint = CONSTRAINTS["fixed_sample"](setup(sample=sample))
     expected = ((f_from_output(network(sample)).mean() - 1.0) / 0.0125) ** 2
-    assert torch.equal(constraint.penalty(network, torch.zeros(3), 2), expected)
+    penalty = constraint.penalty(step(torch.zeros(3), epoch=2, network=network))
+    assert torch.equal(penalty, expected)
 
 
 def test_no_constraint_costs_nothing():
     constraint = CONSTRAINTS["none"](setup())
-    assert constraint.penalty(None, torch.tensor([5.0]), 9) == 0.0
+    assert constraint.penalty(step(torch.tensor([5.0]), epoch=9)) == 0.0
+
+
+def test_normalise_holds_the_scale_of_the_batch_and_nothing_else():
+    """Zero where the model has the halos' mass, one per cell for a factor of ten."""
+    constraint, target = Normalise(setup()), torch.tensor([0.0, 2.0, 1.0])
+    floor = torch.full((3,), 0.1)
+    right = step(torch.ones(1), epoch=1, mass=target.flip(0) + floor, target=target)
+    assert constraint.penalty(right).item() == pytest.approx(0.0, abs=1e-12)
+    low = right._replace(mass=right.mass / 10)
+    assert constraint.penalty(low).item() == pytest.approx(3.0, rel=1e-5)
+    empty = right._replace(mass=torch.full((3,), 1e-4), target=torch.zeros(3))
+    assert constraint.penalty(empty).item() == pytest.approx(27.0, rel=1e-5)
 
 
 def full_batch(parameters, scale):

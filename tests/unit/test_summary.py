@@ -49,7 +49,7 @@ def test_means_are_weighted_by_modes(run):
 def test_the_table_has_a_row_per_file(run, capsys):
     assert main(["summary", str(run)]) == 0
     shown = capsys.readouterr().out
-    assert "| 3Rf | box0 | box1 | 0.900 | 0.100 | 0.850 | 0.9950 | 1.0010 |" in shown
+    assert "| 3Rf | full | box0 | box1 | 0.900 | 0.100 | 0.850 | 0.9950 | 1.0010 |" in shown
 
 
 def test_a_run_without_large_scales_or_spectra_is_explained(run, capsys):

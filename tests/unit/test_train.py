@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lagbias import checkpoint, train
-from lagbias.losses import CONSTRAINTS, squared
+from lagbias.losses import CONSTRAINTS, Constraint, squared
 from lagbias.network import HaloToMassNet
 from lagbias.train import TrainingDiverged
 from lagbias.training_set import TrainingSet
@@ -107,6 +107,19 @@ def test_normalisation_is_the_exact_mean_or_one(data, constraint):
         expected = slow_masses(trained.weights, data).sum() / 100
         assert abs(expected - 1.0) > 1e-3
     assert trained.normalisation == pytest.approx(expected, rel=1e-5)
+
+
+def test_normalise_keeps_the_scale_of_the_output_near_one(data, monkeypatch):
+    """The loss is blind to it; where nothing held it, it wandered, and trainings were lost."""
+    settings = make_settings(epochs=60, learning_rate=0.02, learning_rate_decay=0.98)
+
+    def farthest():
+        ends = [train.train(data, settings, seed=seed).normalisation for seed in range(4)]
+        return np.abs(np.log10(ends)).max()
+
+    held = farthest()
+    monkeypatch.setattr(CONSTRAINTS["normalise"], "penalty", Constraint.penalty)
+    assert held < 0.1 < farthest()
 
 
 def test_training_lowers_the_loss(data):
