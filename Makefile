@@ -19,7 +19,7 @@ PINNED := pyproject.toml constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(SNAKEMAKE_ARGS)
 
 .DEFAULT_GOAL := figures
-.PHONY: setup figures test plan report graph lint format clean
+.PHONY: setup figures test plan report graph gallery lint format clean
 
 # the stamp holds what was installed: nothing is done again unless a requirement changed
 setup:
@@ -46,6 +46,11 @@ report: setup
 # the picture of the workflow in the documentation
 graph: setup
 	$(SNAKEMAKE) --rulegraph dot | $(BIN)/python -m lagbias graph --output docs/images/workflow.png
+
+# the figures and claims in the documentation, from the default run
+gallery: figures
+	cp results/embedded/figures/*.png docs/images/
+	cp results/embedded/claims.md docs/claims.md
 
 lint: setup
 	$(BIN)/ruff check .

@@ -43,7 +43,7 @@ class Config(Section):
         min_length=1, description="Radii R_f of each set of Gaussian smoothing scales [Mpc/h]."
     )
     halo_samples: dict[Name, HaloSample] = Field(
-        min_length=1, description="Halo samples by particle number."
+        min_length=1, description="Halo samples, by number of particles or by mass."
     )
     sample: Name = Field(description="The halo sample that the figures show.")
     thin_samples: list[Name] = Field(

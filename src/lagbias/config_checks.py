@@ -101,9 +101,10 @@ def _bad_training(config: Config) -> Iterator[str]:
     """Yield halo samples, cells, batches and seeds that do not fit the box or each other."""
     settings, training, seeds = config.settings(), config.training, config.seeds
     for name, sample in config.halo_samples.items():
-        if sample.min_particles < settings.min_halo_particles:
+        fewest = sample.min_particles
+        if fewest is not None and fewest < settings.min_halo_particles:
             yield (
-                f"halo_samples.{name}.min_particles = {sample.min_particles} is below "
+                f"halo_samples.{name}.min_particles = {fewest} is below "
                 f"{config.source}.min_halo_particles = {settings.min_halo_particles}, under which "
                 f"no halos are kept. Raise the one or lower the other."
             )

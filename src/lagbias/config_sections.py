@@ -107,20 +107,34 @@ class Boxes(Section):
 
 
 class HaloSample(Section):
-    """Which halos make the target field, weighted by mass."""
+    """Which halos make the target field, weighted by mass: those of a range of sizes."""
 
-    min_particles: PositiveInt = Field(description="Fewest particles of a halo in the sample.")
+    min_particles: PositiveInt | None = Field(
+        default=None, description="Fewest particles of a halo in the sample."
+    )
     max_particles: PositiveInt | None = Field(
         default=None, description="Most particles of a halo in the sample; no limit when absent."
+    )
+    min_mass: PositiveFloat | None = Field(
+        default=None, description="Lowest mass of a halo in the sample [Msun/h]."
+    )
+    max_mass: PositiveFloat | None = Field(
+        default=None, description="Highest mass of a halo in the sample [Msun/h]."
     )
 
     @model_validator(mode="after")
     def _check(self):
-        if self.max_particles is not None and self.max_particles < self.min_particles:
+        given = {name for name, value in self if value is not None}
+        particles, masses = {"min_particles", "max_particles"}, {"min_mass", "max_mass"}
+        if not given or (given & particles and given & masses):
             raise ValueError(
-                f"max_particles {self.max_particles} is below min_particles {self.min_particles}; "
-                f"swap them."
+                f"a halo sample needs limits on particles or on masses, not on both; given are "
+                f"{', '.join(sorted(given)) or 'none'}."
             )
+        for low, high in (("min_particles", "max_particles"), ("min_mass", "max_mass")):
+            bounds = getattr(self, low), getattr(self, high)
+            if None not in bounds and bounds[1] < bounds[0]:
+                raise ValueError(f"{high} {bounds[1]:g} is below {low} {bounds[0]:g}; swap them.")
         return self
 
 

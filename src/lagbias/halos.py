@@ -10,18 +10,26 @@ _SCHEMES = {"ngp": paint.paint_ngp, "cic": paint.paint_cic}
 
 
 def select(
-    halo_particles: np.ndarray, *, min_particles: int, max_particles: int | None = None
+    halo_particles: np.ndarray,
+    halo_mass: np.ndarray,
+    *,
+    min_particles: int | None = None,
+    max_particles: int | None = None,
+    min_mass: float | None = None,
+    max_mass: float | None = None,
 ) -> np.ndarray:
-    """Choose the halos of a sample.
+    """Choose the halos of a sample; all limits are inclusive.
 
     Parameters
     ----------
     halo_particles : ndarray of int, (H,)
         Number of particles of each halo, dimensionless.
-    min_particles : int
-        Fewest particles, inclusive, dimensionless.
-    max_particles : int, optional
-        Most particles, inclusive, dimensionless.
+    halo_mass : ndarray, (H,)
+        Mass of each halo [Msun/h].
+    min_particles, max_particles : int, optional, keyword-only
+        Fewest and most particles, dimensionless.
+    min_mass, max_mass : float, optional, keyword-only
+        Lowest and highest mass [Msun/h].
 
     Returns
     -------
@@ -33,15 +41,23 @@ def select(
     ValueError
         If no halo is left.
     """
-    chosen = halo_particles >= min_particles
-    if max_particles is not None:
-        chosen &= halo_particles <= max_particles
+    chosen = np.ones(len(halo_mass), dtype=bool)
+    for values, low, high in (
+        (halo_particles, min_particles, max_particles),
+        (halo_mass, min_mass, max_mass),
+    ):
+        if low is not None:
+            chosen &= values >= low
+        if high is not None:
+            chosen &= values <= high
     if not chosen.any():
-        largest = halo_particles.max(initial=0)
+        limits = {"min_particles": min_particles, "max_particles": max_particles}
+        limits |= {"min_mass": min_mass, "max_mass": max_mass}
+        given = ", ".join(f"{name} {v:g}" for name, v in limits.items() if v is not None)
         raise ValueError(
-            f"No halo has between {min_particles} and {max_particles or 'any number of'} particles "
-            f"(the largest of {halo_particles.size} has {largest}). Widen the halo sample or "
-            f"use a larger box."
+            f"No halo of {len(halo_mass)} is in the sample of {given} (the largest has "
+            f"{halo_particles.max(initial=0)} particles and {halo_mass.max(initial=0):.3g} "
+            f"Msun/h). Widen the halo sample or use a larger box."
         )
     return chosen
 

@@ -53,6 +53,15 @@ def test_table_1_of_the_paper_and_the_set_of_its_section_5(default):
             {"halo_samples": {"threshold": {"min_particle": 3}}},
             ["halo_samples.threshold.min_particle", "did you mean 'min_particles'?"],
         ),
+        ({"halo_samples": {"mine": {}}}, ["mine", "needs limits", "given are none"]),
+        (
+            {"halo_samples": {"thin_low": {"min_mass": 3e11}}},
+            ["thin_low", "not on both", "max_particles, min_mass, min_particles"],
+        ),
+        (
+            {"halo_samples": {"mine": {"min_mass": 1e13, "max_mass": 2e12}}},
+            ["max_mass 2e+12 is below min_mass 1e+13", "swap"],
+        ),
         ({"training": {"epochs": "many"}}, ["training.epochs = 'many'", "integer"]),
         ({"training": {"epochs": 2.5}}, ["training.epochs = 2.5", "integer"]),
         ({"training": {"loss": "cubed"}}, ["training.loss = 'cubed'", "squared"]),
@@ -104,6 +113,12 @@ def test_a_mistake_is_explained_in_one_paragraph(default, change, fragments):
 def test_a_missing_section_is_named(default):
     with pytest.raises(ConfigError, match="training is missing"):
         load({key: value for key, value in default.items() if key != "training"})
+
+
+def test_samples_may_be_ranges_of_mass(default):
+    sample = {"min_mass": 3.16e11, "max_mass": 1e12}
+    config = load(merge(default, {"halo_samples": {"mine": sample}}))
+    assert config.halo_samples["mine"].model_dump(exclude_none=True) == sample
 
 
 def test_a_new_set_is_one_line(default):

@@ -326,6 +326,22 @@ def test_labels(name, label):
     assert common.set_label(name, SMOOTHING_SETS) == label
 
 
+@pytest.mark.parametrize(
+    ("limits", "label"),
+    [
+        ({"min_particles": 20, "max_particles": 63}, "20 to 63 particles"),
+        ({"min_particles": 20}, "at least 20 particles"),
+        ({"max_mass": 1e12}, r"at most $1\times 10^{12}$$\,h^{-1}\,\mathrm{M}_\odot$"),
+        (
+            {"min_mass": 3.16e11, "max_mass": 1e12},
+            r"$3.16\times 10^{11}$ to $1\times 10^{12}$$\,h^{-1}\,\mathrm{M}_\odot$",
+        ),
+    ],
+)
+def test_sample_labels(limits, label):
+    assert common.sample_label(**limits) == label
+
+
 def test_sets_of_one_figure_look_different():
     names = [*SMOOTHING_SETS, "mine", "yours"]
     looks = [common.set_style(name, names) for name in names]

@@ -8,16 +8,24 @@ from lagbias import halos
 
 def test_limits_are_inclusive():
     particles = np.array([19, 20, 100, 101], np.int32)
-    chosen = halos.select(particles, min_particles=20, max_particles=100)
+    mass = particles * 1e10
+    chosen = halos.select(particles, mass, min_particles=20, max_particles=100)
     np.testing.assert_array_equal(chosen, [False, True, True, False])
     np.testing.assert_array_equal(
-        halos.select(particles, min_particles=20), [False, True, True, True]
+        halos.select(particles, mass, min_particles=20), [False, True, True, True]
+    )
+    np.testing.assert_array_equal(
+        halos.select(particles, mass, min_mass=20e10, max_mass=100e10), chosen
+    )
+    np.testing.assert_array_equal(
+        halos.select(particles, mass, max_mass=19e10), [True, False, False, False]
     )
 
 
 def test_an_empty_sample_is_explained():
-    with pytest.raises(ValueError, match=r"between 500 and any number.*largest of 2 has 30"):
-        halos.select(np.array([20, 30]), min_particles=500)
+    message = r"No halo of 2 .* min_particles 500 \(the largest has 30 particles and 3e\+11 Msun/h"
+    with pytest.raises(ValueError, match=message):
+        halos.select(np.array([20, 30]), np.array([2e11, 3e11]), min_particles=500)
 
 
 @pytest.mark.parametrize("scheme", ["ngp", "cic"])

@@ -63,14 +63,6 @@ def radii_of(smoothing_sets):
     return {name: CONFIG.smoothing_sets[name] for name in smoothing_sets}
 
 
-def particle_range(sample):
-    """Say in words which halos a sample holds."""
-    limits = CONFIG.halo_samples[sample]
-    if limits.max_particles is None:
-        return f"at least {limits.min_particles} particles"
-    return f"{limits.min_particles} to {limits.max_particles} particles"
-
-
 def roles():
     """Which boxes, samples and sets play which part in the paper's claims."""
     return {

@@ -102,7 +102,7 @@ rule thin_mass_components:
         "../../environment.yml"
     params:
         code=code("thin_mass_components"),
-        labels={name: particle_range(name) for name in CONFIG.thin_samples},
+        samples={name: section("halo_samples", name) for name in CONFIG.thin_samples},
     message:
         "drawing thin_mass_components"
     script:

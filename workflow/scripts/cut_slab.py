@@ -16,7 +16,7 @@ with job.start(snakemake) as task:
     particles = store.read(snakemake.input.particles, "particles")
     positions, sites = particles["position"], particles["lagrangian_site"]
     halos = store.read(snakemake.input.halos, "halos", ["position", "mass", "particles"])
-    chosen = select(halos["particles"], **snakemake.params.sample)
+    chosen = select(halos["particles"], halos["mass"], **snakemake.params.sample)
     halo_positions, mass = halos["position"][chosen], halos["mass"][chosen]
 
     def average_f(rows):

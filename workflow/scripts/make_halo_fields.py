@@ -8,7 +8,7 @@ from lagbias import halos as halo_field
 with job.start(snakemake) as task:
     halos = store.read(snakemake.input.halos, "halos", ["position", "mass", "particles"])
     box_size = halos.attributes["box_size"]
-    chosen = halo_field.select(halos["particles"], **snakemake.params.sample)
+    chosen = halo_field.select(halos["particles"], halos["mass"], **snakemake.params.sample)
     position, mass = halos["position"][chosen], halos["mass"][chosen]
     n_training = round(box_size / snakemake.params.cell_size)
     fields = [

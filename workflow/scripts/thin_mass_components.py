@@ -13,5 +13,7 @@ with job.start(snakemake):
         )
         for path in snakemake.input
     }
-    figure = thin_mass_components.draw(samples, snakemake.params.labels)
+    limits = snakemake.params.samples
+    labels = {name: common.sample_label(**limits[name]) for name in samples}
+    figure = thin_mass_components.draw(samples, labels)
     common.save(figure, Path(snakemake.output[0]).with_suffix(""))

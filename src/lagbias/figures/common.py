@@ -30,6 +30,7 @@ __all__ = [
     "load_spectra",
     "new_figure",
     "plot_curve",
+    "sample_label",
     "save",
     "set_label",
     "set_style",
@@ -102,6 +103,46 @@ def set_label(name: str, smoothing_sets: Mapping[str, Sequence[float]] | None = 
     label = rf"${match[1]}\,R_f${_spaced(match[2])}" if match else name.replace("_", " ")
     radii = (smoothing_sets or {}).get(name)
     return f"{label} ({', '.join(f'{radius:g}' for radius in radii)})" if radii else label
+
+
+def sample_label(
+    *,
+    min_particles: int | None = None,
+    max_particles: int | None = None,
+    min_mass: float | None = None,
+    max_mass: float | None = None,
+) -> str:
+    """Label of a halo sample, for example "20 to 63 particles".
+
+    Parameters
+    ----------
+    min_particles, max_particles : int, optional, keyword-only
+        Fewest and most particles of a halo.
+    min_mass, max_mass : float, optional, keyword-only
+        Lowest and highest mass of a halo [Msun/h].
+
+    Returns
+    -------
+    str
+        With mathtext.
+    """
+    if min_mass is None and max_mass is None:
+        low, high, unit = min_particles, max_particles, " particles"
+    else:
+        low, high = (_power_of_ten(mass) for mass in (min_mass, max_mass))
+        unit = r"$\,h^{-1}\,\mathrm{M}_\odot$"
+    if low is None or high is None:
+        return f"at least {low}{unit}" if high is None else f"at most {high}{unit}"
+    return f"{low} to {high}{unit}"
+
+
+def _power_of_ten(value: float | None) -> str | None:
+    """Write a mass in mathtext, with at most three digits."""
+    if value is None:
+        return None
+    mantissa, exponent = f"{value:.2e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".")
+    return rf"${mantissa}\times 10^{{{int(exponent)}}}$"
 
 
 def _spaced(suffix: str) -> str:
