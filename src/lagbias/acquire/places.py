@@ -1,0 +1,130 @@
+"""Where files go: names that stay inside a directory, room on the disk, sizes in words."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path, PurePosixPath
+
+from tqdm import tqdm
+
+from lagbias import progress
+from lagbias.acquire.errors import NotEnoughSpaceError
+
+__all__ = [
+    "byte_bar",
+    "check_space",
+    "format_bytes",
+    "free_space",
+    "place",
+    "safe_relative",
+]
+
+
+def safe_relative(relative: str | PurePosixPath) -> PurePosixPath:
+    """Return a relative path after checking that it stays below the directory it is joined to.
+
+    Parameters
+    ----------
+    relative : str or PurePosixPath
+        Path with forward slashes. Only its spelling is looked at: a directory on the way may
+        be a symbolic link, as is usual where data live on a scratch disk.
+
+    Returns
+    -------
+    PurePosixPath
+        The same path.
+
+    Raises
+    ------
+    ValueError
+        If it is empty or absolute, climbs with ``..``, or holds a backslash or a control
+        character.
+    """
+    text = str(relative)
+    path = PurePosixPath(text)
+    if (
+        path.is_absolute()
+        or not path.parts
+        or ".." in path.parts
+        or "\\" in text
+        or any(ord(character) < 32 or ord(character) == 127 for character in text)
+    ):
+        raise ValueError(
+            f"The file name {text!r} does not stay inside the directory of the data; give a "
+            "relative path with forward slashes and without '..'."
+        )
+    return path
+
+
+def place(root: str | Path, relative: str | PurePosixPath) -> Path:
+    """Return the path of a file below a directory.
+
+    Parameters
+    ----------
+    root : str or Path
+        The directory.
+    relative : str or PurePosixPath
+        Path below it.
+
+    Returns
+    -------
+    Path
+        Both joined.
+
+    Raises
+    ------
+    ValueError
+        As :func:`safe_relative`.
+    """
+    return Path(root).joinpath(*safe_relative(relative).parts)
+
+
+def free_space(path: str | Path) -> int:
+    """Return the bytes free on the disk of `path`, which need not exist yet."""
+    path = Path(path).absolute()
+    existing = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    return shutil.disk_usage(existing).free
+
+
+def check_space(path: str | Path, bytes_needed: int) -> None:
+    """Refuse to start where the disk has too little room.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where files will be written; it need not exist yet.
+    bytes_needed : int
+        Bytes that will be written. Quotas are not known here: the system enforces them later.
+
+    Raises
+    ------
+    NotEnoughSpaceError
+        With what is needed and what is free.
+    """
+    free = free_space(path)
+    if free < bytes_needed:
+        raise NotEnoughSpaceError(
+            f"{path} needs {format_bytes(bytes_needed)} but its disk has {format_bytes(free)} "
+            f"free. Free {format_bytes(bytes_needed - free)}, choose a directory on another disk, "
+            "or link the files from a tree that is on disk already."
+        )
+
+
+def format_bytes(count: int) -> str:
+    """Return a number of bytes in decimal units, such as ``1.21 GB``."""
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000.0
+        if value < 999.5 or unit == "TB":
+            break
+    return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+
+
+def byte_bar(total: int | None, desc: str, *, done: int = 0) -> tqdm:
+    """Return a progress bar that counts bytes, of which `done` were there before it started."""
+    bar = progress.bar(total=total, desc=desc, unit="B")
+    bar.unit_scale = True
+    bar.initial = bar.n = done
+    return bar
