@@ -156,7 +156,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to write, with the suffix of `path`.
+        Where to write. It does not end as `path` does, so that nobody takes it for whole.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         If the file cannot be written; whatever stood at `path` before is untouched.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

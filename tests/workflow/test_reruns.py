@@ -55,6 +55,7 @@ def test_a_new_set_of_known_radii_builds_no_feature_grids(finished):
         "train_network": 2,
         "predict_spectra": 1,
         "power_ratio_all_sets": 1,
+        "write_configuration": 1,
     }
 
 
@@ -66,24 +67,48 @@ def test_a_new_radius_builds_its_own_grids_only(finished):
     assert "simulate_box" not in plan
 
 
-def test_a_new_seed_retrains_nothing(finished):
+def test_a_new_seed_trains_one_network_more_for_each_ensemble(finished):
     plan = finished.plan(*with_changes(finished, {"seeds": [0, 1, 2]}))
-    assert plan["train_network"] == 7  # one more for each of 6 sets and the second training box
-    assert set(plan) == {
-        "train_network",
-        "predict_spectra",
-        "power_ratio_boxes",
-        "power_ratio_smoothing_sets",
-        "power_ratio_all_sets",
-    }
+    # 6 sets, δ and ∇²δ alone, 2 thin ranges, another training box and 4 sets on two components;
+    # the components are those of another average f, so the latter's 8 networks are trained anew
+    assert plan["train_network"] == 6 + 1 + 2 + 1 + 4 + 8
+    untouched = {"simulate_box", "make_features", "make_halo_fields", "fit_whitening"}
+    assert not untouched & set(plan)
 
 
+WITH_SPECTRA = {
+    "check_claims",
+    "least_squares_comparison",
+    "power_ratio_all_sets",
+    "power_ratio_boxes",
+    "power_ratio_retrained",
+    "power_ratio_smoothing_sets",
+    "residual_slices",
+    "validation_loss_retrained",
+    "validation_loss_smoothing_sets",
+}
+OF_NETWORKS = {"bin_networks", "cut_slab", "gradient_pca", "predict_spectra"}
 DOWNSTREAM_OF_TRAINING = {
     "train_network",
+    *OF_NETWORKS,
+    *WITH_SPECTRA,
+    "component_coefficients",
+    "method_overview",
+    "principal_components",
+    "thin_mass_components",
+}
+LEAST_SQUARES = {"least_squares", "predict_least_squares"}
+#: Those on two components are trained anew, and only they.
+DOWNSTREAM_OF_COMPONENTS = {
+    "gradient_pca",
+    "train_network",
     "predict_spectra",
-    "power_ratio_boxes",
-    "power_ratio_smoothing_sets",
-    "power_ratio_all_sets",
+    "check_claims",
+    "component_coefficients",
+    "power_ratio_retrained",
+    "principal_components",
+    "thin_mass_components",
+    "validation_loss_retrained",
 }
 
 
@@ -92,11 +117,19 @@ DOWNSTREAM_OF_TRAINING = {
     [
         ("train.py", DOWNSTREAM_OF_TRAINING),
         ("whitening.py", DOWNSTREAM_OF_TRAINING | {"fit_whitening"}),
-        ("features.py", DOWNSTREAM_OF_TRAINING | {"fit_whitening", "make_features"}),
-        ("predict.py", DOWNSTREAM_OF_TRAINING - {"train_network"}),
+        (
+            "features.py",
+            DOWNSTREAM_OF_TRAINING | LEAST_SQUARES | {"fit_whitening", "make_features"},
+        ),
+        ("predict.py", {"predict_spectra", "predict_least_squares", *WITH_SPECTRA}),
+        ("gradient_pca.py", DOWNSTREAM_OF_COMPONENTS),
+        (
+            "least_squares.py",
+            {*LEAST_SQUARES, "bin_networks"} | {"least_squares_comparison", "check_claims"},
+        ),
         ("figures/power_ratio_boxes.py", {"power_ratio_boxes"}),
         ("store.py", set()),
-        ("config.py", set()),
+        ("config.py", {"write_configuration"}),
     ],
 )
 def test_an_edit_reruns_what_depends_on_the_module(finished, module, expected):
@@ -120,7 +153,7 @@ def test_an_edit_to_the_simulation_reruns_everything(finished):
     finally:
         path.write_text(original, encoding="utf-8")
     assert plan["simulate_box"] == 3
-    assert plan["train_network"] == 14
+    assert plan["train_network"] == 28
 
 
 def test_the_report_is_one_file_without_network(finished, figures):
@@ -139,7 +172,7 @@ def test_every_artefact_says_how_it_was_made(finished):
     from lagbias import store
 
     paths = sorted((finished.root / "results").rglob("*.h5"))
-    assert len(paths) == 63
+    assert len(paths) == 115
     for path in paths:
         artefact = store.read(path)
         provenance = artefact.provenance

@@ -117,7 +117,7 @@ def evidence():
             "results/{run}/whitening/{box}/{smoothing_set}.h5",
             run=CONFIG.run,
             box=TRAINING_BOX,
-            smoothing_set=CONFIG.smoothing_sets,
+            smoothing_set=[*sets, chosen.thin],
         ),
         "halo_fields": expand(
             "results/{run}/halo_fields/{box}/{sample}.h5",
