@@ -1,7 +1,7 @@
 # Neural Lagrangian bias, after Wu, Muñoz & Eisenstein 2023 (JCAP05(2023)040).
 #
 #   snakemake --cores N                                     every figure of the default run
-#   snakemake --cores N --configfile config/tiny.yaml       a run of two minutes
+#   snakemake --cores N --configfile config/tiny.yaml       a run of minutes
 #   snakemake --cores N -n                                  what would be done
 #   snakemake --report report.html                          figures, captions, run times
 

@@ -15,7 +15,7 @@ __all__ = ["FILES", "json_schema", "reference", "values_page"]
 _INTRODUCTION = """\
 # Configuration
 
-`config.yaml` is the default run; `tiny.yaml` (tests, two minutes) and `large.yaml` (hours) are laid
+`config.yaml` is the default run; `tiny.yaml` (tests, minutes) and `large.yaml` (hours) are laid
 on top of it with `snakemake --configfile config/tiny.yaml`. Definitions (mappings) are merged with
 those of the default, selections (lists) are replaced. A wrong key, type or value stops the workflow
 before anything is computed, with the key, the value and the remedy.
