@@ -178,7 +178,7 @@ def networks(paths: Iterable[str | Path]) -> tuple[list[dict], list[int]]:
 
 
 def spectra(measured: Mapping[str, np.ndarray]) -> dict[str, Dataset]:
-    """Pack what `lagbias.predict.predict_spectra` measures."""
+    """Pack what `lagbias.predict.measure_spectra` measures."""
     axes = {
         "k": ("h/Mpc", ("k",), "centre of the bin"),
         "n_modes": ("1", ("k",), "number of modes in the bin"),
@@ -202,7 +202,7 @@ def model_field(overdensity: np.ndarray) -> dict[str, Dataset]:
 def binned_bias(
     bins: Any, f: np.ndarray, share: np.ndarray, seeds: Iterable[int]
 ) -> dict[str, Dataset]:
-    """Pack f in the bins of a `lagbias.least_squares.FeatureBins`, one table for each seed."""
+    """Pack f in the bins of a `lagbias.feature_bins.FeatureBins`, one table for each seed."""
     table = ("delta_bin", "lap_delta_bin")
     return {
         "delta_edges": Dataset(bins.delta_edges, "1", ("edge",), "edges in normalised δ"),

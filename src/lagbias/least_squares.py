@@ -11,19 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, optimize, sparse
 
-from lagbias.feature_bins import BinnedBias, FeatureBins, make_bins, sums_in_bins
+from lagbias.feature_bins import FeatureBins
 from lagbias.training_set import TrainingSet
 
 __all__ = [
-    "BinnedBias",
-    "FeatureBins",
     "NormalEquations",
     "Solution",
-    "make_bins",
     "normal_equations",
     "optimality_residual",
     "solve",
-    "sums_in_bins",
 ]
 
 #: Added to the diagonal, which scaling has made one, so that identical columns can be solved for.

@@ -5,12 +5,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from lagbias import paint
+from lagbias import paint, store
 from lagbias.fourier import RealFFT
 from lagbias.power import auto_power, cross_power
 from lagbias.progress import bar
 
-__all__ = ["ModelFields", "Weights", "measure_spectra", "model_fields"]
+__all__ = ["ModelFields", "Weights", "evaluate", "measure_spectra", "model_fields"]
 
 #: Particles handled at a time: some 0.3 GB of inputs and f for five networks.
 _CHUNK = 1 << 22
@@ -42,6 +42,53 @@ class ModelFields(NamedTuple):
     fields: np.ndarray
     mean_f: np.ndarray
     in_cells: np.ndarray
+
+
+def evaluate(
+    ensemble: Weights,
+    inputs_at: Callable[[np.ndarray], np.ndarray],
+    particles: store.Artefact,
+    halo_fields: store.Artefact,
+    *,
+    seeds: Sequence[int],
+    threads: int = 1,
+) -> tuple[ModelFields, dict[str, np.ndarray]]:
+    """Paint the halo field of an ensemble on a box, and measure its spectra.
+
+    Parameters
+    ----------
+    ensemble : Ensemble or BinnedBias
+        The networks, or the tables of the least-squares f.
+    inputs_at : callable
+        Takes initial-grid nodes (p,) and returns what the ensemble takes in, (p, n_inputs).
+    particles, halo_fields : Artefact
+        Of the box, as stored.
+    seeds : sequence of int, keyword-only
+        Name of each network.
+    threads : int, keyword-only
+        Threads for networks, painting and transforms.
+
+    Returns
+    -------
+    ModelFields
+        See `model_fields`.
+    dict of str to ndarray
+        See `measure_spectra`.
+    """
+    sites, box_size = particles["lagrangian_site"], particles.attributes["box_size"]
+    painted = model_fields(
+        ensemble,
+        lambda rows: inputs_at(sites[rows]),
+        particles["position"],
+        box_size=box_size,
+        n_grid=len(halo_fields["evaluation"]),
+        n_cells=len(halo_fields["training"]),
+        threads=threads,
+    )
+    spectra = measure_spectra(
+        painted, halo_fields["evaluation"], box_size=box_size, seeds=seeds, threads=threads
+    )
+    return painted, spectra
 
 
 def model_fields(

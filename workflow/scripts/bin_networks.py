@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lagbias import artefacts, features, inputs, job, least_squares, store, whitening
+from lagbias import artefacts, feature_bins, features, inputs, job, store, whitening
 from lagbias.ensemble import load_ensemble
 
 CHUNK = 1 << 20  # particles held at a time
@@ -13,7 +13,7 @@ with job.start(snakemake) as task:
     torch.set_num_threads(1)
     ensemble, seeds = load_ensemble(snakemake.input.networks, device=snakemake.params.device)
     edges = artefacts.binned_bias_of(snakemake.input.least_squares)
-    bins = least_squares.FeatureBins(edges["delta_edges"], edges["lap_delta_edges"])
+    bins = feature_bins.FeatureBins(edges["delta_edges"], edges["lap_delta_edges"])
     matrix = inputs.load_input_matrix(snakemake.wildcards.inputs, snakemake.input.whitening)
     grids = list(artefacts.feature_columns(snakemake.input.features))
     sites = store.read(snakemake.input.particles, "particles", ["lagrangian_site"])
@@ -22,7 +22,7 @@ with job.start(snakemake) as task:
     for part in np.array_split(sites, 1 + sites.size // CHUNK):
         theta = features.values_at_sites(grids, part)
         f = ensemble.f(whitening.apply_map(theta, matrix), threads=snakemake.threads)
-        more = least_squares.sums_in_bins(f, bins.index(theta), bins.n_bins)
+        more = feature_bins.sums_in_bins(f, bins.index(theta), bins.n_bins)
         sums, counts = sums + more[0], counts + more[1]
     mean = (sums / np.maximum(counts, 1)).reshape(len(ensemble), *bins.shape)
     packed = artefacts.binned_bias(bins, mean, (counts / sites.size).reshape(bins.shape), seeds)

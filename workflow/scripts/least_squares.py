@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lagbias import artefacts, features, job, least_squares, store
+from lagbias import artefacts, feature_bins, features, job, least_squares, store
 from lagbias.training_set import sample_box
 
 with job.start(snakemake) as task:
@@ -26,7 +26,7 @@ with job.start(snakemake) as task:
         for seed in snakemake.params.seeds
     ]
     # one set of bins for all sub-samples, so that their f can be averaged
-    bins = least_squares.make_bins(samples[0].inputs, **vars(settings))
+    bins = feature_bins.make_bins(samples[0].inputs, **vars(settings))
     normals = [least_squares.normal_equations(sample, bins) for sample in samples]
     solutions = [least_squares.solve(normal) for normal in normals]
     tables = np.array([solution.f.reshape(bins.shape) for solution in solutions])

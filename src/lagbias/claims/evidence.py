@@ -214,14 +214,14 @@ class Evidence:
 
     def halo_attributes(self, box: str, sample: str) -> dict[str, Any]:
         """Return the attributes of a halo field: masses [Msun/h], number, box size [Mpc/h]."""
-        noun = f"halo field of {sample} in {box}"
-        return self._index[self._one("halo_fields", noun, box=box, sample=sample)].attributes
+        return self._index[self._halo_fields(box, sample)].attributes
 
     def halo_field(self, box: str) -> np.ndarray:
         """Return the overdensity of the main halo sample on the training grid, (c, c, c)."""
-        sample = self.role("sample")
-        path = self._one("halo_fields", f"halo field of {sample} in {box}", box=box, sample=sample)
-        return self._read(path, _training_field)
+        return self._read(self._halo_fields(box, self.role("sample")), _training_field)
+
+    def _halo_fields(self, box: str, sample: str) -> str:
+        return self._one("halo_fields", f"halo field of {sample} in {box}", box=box, sample=sample)
 
     def model_field(self, smoothing_set: str) -> np.ndarray:
         """Return the field of the average f of a set, from T0 on V1, (c, c, c), dimensionless."""

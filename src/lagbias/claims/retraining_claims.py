@@ -1,5 +1,7 @@
 """Claims about networks with other inputs: two components of ∇f, or n δ and one ∇²δ (§4)."""
 
+from collections.abc import Sequence
+
 from lagbias.claims.base import Measurement, Untestable, claim, listed, named
 from lagbias.claims.evidence import EXTENDED, FINE, FINEST, Evidence
 from lagbias.claims.measured import K_MAX
@@ -19,6 +21,27 @@ def _arrow(before: float, after: float) -> str:
     return f"⟨R⟩ {before:.3f} → {after:.3f}, change {after - before:+.4f}"
 
 
+def _largest_change(
+    evidence: Evidence,
+    names: Sequence[str],
+    inputs: str,
+    most: float,
+    *,
+    scatter_of: str,
+    remark: str = "",
+) -> Measurement:
+    """Judge whether other inputs change ⟨R⟩ of no set by more than `most`."""
+    pairs = {name: _before_and_after(evidence, name, inputs) for name in names}
+    changes = {name: after - before for name, (before, after) in pairs.items()}
+    return Measurement(
+        "; ".join(f"{name} {_arrow(*pair)}" for name, pair in pairs.items()) + remark,
+        named("change", changes),
+        max(map(abs, changes.values())) <= most,
+        scatter=max(evidence.spectra(name, inputs).spread for name in names),
+        scatter_of=scatter_of,
+    )
+
+
 @claim(
     "C21",
     "Retraining on two components changes nothing for three scales, coarse or fine.",
@@ -29,14 +52,11 @@ def _arrow(before: float, after: float) -> str:
     most=0.01,
 )
 def _two_components_suffice(evidence: Evidence, *, most: float) -> Measurement:
-    names = (evidence.multi, FINE)
-    pairs = {name: _before_and_after(evidence, name) for name in names}
-    changes = {name: after - before for name, (before, after) in pairs.items()}
-    return Measurement(
-        "; ".join(f"{name} {_arrow(*pair)}" for name, pair in pairs.items()),
-        named("change", changes),
-        max(map(abs, changes.values())) <= most,
-        scatter=max(evidence.spectra(name, _PC2).spread for name in names),
+    return _largest_change(
+        evidence,
+        (evidence.multi, FINE),
+        _PC2,
+        most,
         scatter_of="retrained networks, the larger of the two",
     )
 
@@ -154,13 +174,11 @@ def _one_laplacian_suffices(evidence: Evidence, *, most: float) -> Measurement:
         raise Untestable(
             "this run trains no networks on n δ and one ∇²δ (figure_sets.nested is empty)"
         )
-    pairs = {name: _before_and_after(evidence, name, "nested") for name in names}
-    changes = {name: after - before for name, (before, after) in pairs.items()}
-    return Measurement(
-        "; ".join(f"{name} {_arrow(*pair)}" for name, pair in pairs.items())
-        + ". Not tested: that it fails for widely separated scales",
-        named("change", changes),
-        max(map(abs, changes.values())) <= most,
-        scatter=max(evidence.spectra(name, "nested").spread for name in names),
+    return _largest_change(
+        evidence,
+        names,
+        "nested",
+        most,
         scatter_of="networks",
+        remark=". Not tested: that it fails for widely separated scales",
     )

@@ -29,6 +29,7 @@ __all__ = [
     "finish_axes",
     "load_spectra",
     "new_figure",
+    "panel_grid",
     "plot_curve",
     "sample_label",
     "save",
@@ -82,6 +83,44 @@ def style() -> Iterator[None]:
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of `width` x `height` inches; call inside `style`."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def panel_grid(
+    count: int, columns: int, *, width: float, height: float, labels: tuple[str, str]
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure of equal panels on common scales, labelled along its left and lower sides.
+
+    Parameters
+    ----------
+    count : int
+        Panels; the last row may be incomplete.
+    columns : int
+        Panels in a full row.
+    width, height : float, keyword-only
+        Of the figure [inches].
+    labels : tuple of str, keyword-only
+        Of the horizontal and of the vertical axis.
+
+    Returns
+    -------
+    Figure
+        Made inside `style`.
+    list of Axes
+        The panels, row after row.
+    """
+    rows = -(-count // columns)
+    figure = new_figure(width, height)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    panels = list(grid.ravel()[:count])
+    for axes in grid.ravel()[count:]:
+        axes.remove()
+    for axes in grid[:, 0]:
+        axes.set_ylabel(labels[1])
+    for axes in panels[-columns:]:
+        axes.tick_params(labelbottom=True)  # where the place below is empty
+    for axes in panels[columns * (rows - 1) :]:
+        axes.set_xlabel(labels[0])
+    return figure, panels
 
 
 def set_label(name: str, smoothing_sets: Mapping[str, Sequence[float]] | None = None) -> str:

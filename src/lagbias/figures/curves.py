@@ -1,8 +1,9 @@
 """The curves that figures draw, from the spectra of one target box."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -11,12 +12,20 @@ from lagbias import power, store
 __all__ = [
     "RatioCurve",
     "Spectra",
+    "check_same_order",
     "decorrelation_curve",
     "load_spectra",
     "ratio_curve",
     "rebin",
     "residual_curve",
 ]
+
+
+class Labelled(Protocol):
+    """What knows which ensemble it is of."""
+
+    def attribute(self, name: str) -> str:
+        """Return one of the attributes as text."""
 
 
 @dataclass(frozen=True)
@@ -200,3 +209,34 @@ def _curve(spectra: Spectra, function: Callable, k_max: float) -> RatioCurve:
     line = function(spectra.average_model_power[shown], spectra.average_cross_power[shown], halo)
     nets = function(spectra.model_power[:, shown], spectra.cross_power[:, shown], halo)
     return RatioCurve(spectra.k[shown], line, nets.min(axis=0), nets.max(axis=0))
+
+
+def check_same_order(
+    first: Sequence[Labelled],
+    second: Sequence[Labelled],
+    *,
+    keys: Sequence[str],
+    requirement: str,
+) -> None:
+    """Raise ValueError unless two lists are of the same ensembles, in the same order.
+
+    Parameters
+    ----------
+    first, second : sequence
+        What is drawn side by side; anything with ``attribute(name)``, such as `Spectra`.
+    keys : sequence of str, keyword-only
+        The attributes that tell ensembles and boxes apart.
+    requirement : str, keyword-only
+        What the lists must be, as the message says it.
+
+    Raises
+    ------
+    ValueError
+        If they differ, or are empty.
+    """
+    found = [
+        [tuple(entry.attribute(key) for key in keys) for entry in entries]
+        for entries in (first, second)
+    ]
+    if not found[0] or found[0] != found[1]:
+        raise ValueError(f"{requirement}; got {found[0]} and {found[1]} as {tuple(keys)}.")

@@ -16,7 +16,7 @@ from lagbias.figures.common import (
     plot_curve,
     style,
 )
-from lagbias.figures.curves import Spectra, ratio_curve, rebin
+from lagbias.figures.curves import Spectra, check_same_order, ratio_curve, rebin
 from lagbias.figures.histories import LossHistories
 
 __all__ = ["draw_loss_and_power", "loss_range"]
@@ -62,7 +62,13 @@ def draw_loss_and_power(
     ValueError
         If there are no ensembles, or the two lists do not hold the same ones.
     """
-    _check(histories, spectra)
+    check_same_order(
+        histories,
+        spectra,
+        keys=("train_box", "smoothing_set", "inputs"),
+        requirement="Losses and spectra must be of the same ensembles, in the same order, and at "
+        "least one",
+    )
     columns = 3 if len(labels) > 4 else 2
     rows = -(-len(labels) // columns)
     with style():
@@ -115,20 +121,6 @@ def loss_range(histories: Sequence[LossHistories]) -> tuple[float, float]:
             "box in `boxes.validation` and train the networks again."
         )
     return float(values.min()), float(values.max())
-
-
-def _check(histories: Sequence[LossHistories], spectra: Sequence[Spectra]) -> None:
-    """Raise ValueError unless both lists hold the same ensembles, at least one."""
-    keys = ("train_box", "smoothing_set", "inputs")
-    left, right = (
-        [tuple(entry.attribute(key) for key in keys) for entry in entries]
-        for entries in (histories, spectra)
-    )
-    if not left or left != right:
-        raise ValueError(
-            "Losses and spectra must be of the same ensembles, in the same order, and at least "
-            f"one; got {left} and {right} as {keys}."
-        )
 
 
 def _plot_loss(axes: Axes, history: LossHistories, look: LineStyle, *, faint: bool) -> None:

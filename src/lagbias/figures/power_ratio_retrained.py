@@ -11,12 +11,12 @@ from lagbias.figures.common import (
     VERMILION,
     LineStyle,
     finish_axes,
-    new_figure,
+    panel_grid,
     plot_curve,
     set_label,
     style,
 )
-from lagbias.figures.curves import Spectra, ratio_curve, rebin
+from lagbias.figures.curves import Spectra, check_same_order, ratio_curve, rebin
 
 __all__ = ["LABELS", "LOOKS", "draw"]
 
@@ -57,7 +57,13 @@ def draw(
     ValueError
         If there are no sets, or the two lists are not of the same sets and boxes.
     """
-    _check(original, retrained)
+    check_same_order(
+        original,
+        retrained,
+        keys=("smoothing_set", "train_box", "target_box"),
+        requirement="power_ratio_retrained needs at least one smoothing set, and the same sets and "
+        "boxes before and after retraining",
+    )
     with style():
         figure, panels = _panels(len(original))
         pairs = [
@@ -75,34 +81,14 @@ def draw(
     return figure
 
 
-def _check(original: Sequence[Spectra], retrained: Sequence[Spectra]) -> None:
-    """Raise ValueError unless the lists are of the same sets and boxes."""
-    keys = ("smoothing_set", "train_box", "target_box")
-    before, after = (
-        [tuple(entry.attribute(key) for key in keys) for entry in entries]
-        for entries in (original, retrained)
-    )
-    if not before or before != after:
-        raise ValueError(
-            "power_ratio_retrained needs at least one smoothing set, and the same sets and boxes "
-            f"before and after retraining; got {before} and {after} as {keys}."
-        )
-
-
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Make a figure with `count` panels, labelled along its left and lower sides."""
+    """Make a figure with `count` panels, two by two where there are four."""
     columns = 2 if count == 4 else min(count, MOST_COLUMNS)
     rows = -(-count // columns)
-    width = NARROW if count == 1 else WIDTH
-    figure = new_figure(width, 0.5 + rows * (3.0 if columns < MOST_COLUMNS else 2.6))
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    panels = list(grid.ravel()[:count])
-    for axes in grid.ravel()[count:]:
-        axes.remove()
-    for axes in grid[:, 0]:
-        axes.set_ylabel(r"$P_{\rm model}\,/\,P_{\rm h}$")
-    for axes in panels[-columns:]:
-        axes.tick_params(labelbottom=True)  # where the place below is empty
-    for axes in panels[columns * (rows - 1) :]:
-        axes.set_xlabel(K_LABEL)
-    return figure, panels
+    return panel_grid(
+        count,
+        columns,
+        width=NARROW if count == 1 else WIDTH,
+        height=0.5 + rows * (3.0 if columns < MOST_COLUMNS else 2.6),
+        labels=(K_LABEL, r"$P_{\rm model}\,/\,P_{\rm h}$"),
+    )

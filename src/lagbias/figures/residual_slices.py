@@ -9,7 +9,7 @@ from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lagbias.figures.common import new_figure, set_label, style
+from lagbias.figures.common import panel_grid, set_label, style
 
 __all__ = ["Field", "draw", "slice_mean", "slice_weights"]
 
@@ -92,7 +92,14 @@ def draw(
     names = [set_label(field.smoothing_set) for field in (reference, *others)]
     panels = [_halos(halos), *_differences(halos, models, names)]
     with style():
-        figure, grid = _axes(len(panels))
+        rows = -(-len(panels) // COLUMNS)
+        figure, grid = panel_grid(
+            len(panels),
+            COLUMNS,
+            width=WIDTH,
+            height=ROW_HEIGHT * rows,
+            labels=tuple(rf"${axis}\ \, [h^{{-1}}\,\mathrm{{Mpc}}]$" for axis in "xy"),
+        )
         for axes, panel in zip(grid, panels, strict=True):
             _show(axes, panel, box_size)
     return figure
@@ -195,23 +202,6 @@ def _symmetric(images: Sequence[np.ndarray]) -> Normalize:
     """Scale about zero that all images share."""
     largest = np.quantile(np.abs(images), RESOLVED) or 1.0
     return Normalize(-largest, largest)
-
-
-def _axes(count: int) -> tuple[Figure, list[Axes]]:
-    """Make a figure with `count` square panels."""
-    rows = -(-count // COLUMNS)
-    figure = new_figure(WIDTH, ROW_HEIGHT * rows)
-    grid = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
-    for axes in grid.ravel()[count:]:
-        axes.remove()
-    panels = list(grid.ravel()[:count])
-    for axes in grid[:, 0]:
-        axes.set_ylabel(r"$y\ \, [h^{-1}\,\mathrm{Mpc}]$")
-    for axes in panels[-COLUMNS:]:
-        axes.tick_params(labelbottom=True)  # where the place below is empty
-    for axes in panels[COLUMNS * (rows - 1) :]:
-        axes.set_xlabel(r"$x\ \, [h^{-1}\,\mathrm{Mpc}]$")
-    return figure, panels
 
 
 def _show(axes: Axes, panel: _Panel, box_size: float) -> None:
