@@ -16,6 +16,7 @@ from lagbias.store import Dataset
 __all__ = [
     "binned_bias",
     "binned_bias_of",
+    "box_files",
     "component_sample_of",
     "feature_columns",
     "features",
@@ -42,6 +43,23 @@ _BINNED = ("delta_edges", "lap_delta_edges", "f", "share", "seeds")
 _PCA = ("smoothing_radii", "eigenvalues", "directions", "matrix", "centred_eigenvalues")
 _SAMPLE = ("components", "f")
 _SLAB = ("origin", "position", "f", "delta", "initial_delta", "model_map", "halo_map")
+
+
+def box_files(files: Mapping[Any, Any]) -> dict[str, Dataset]:
+    """Pack the files of a box: their paths, and the `lagbias.acquire.checksum.Checksum` of each."""
+    held = files.values()
+    return {
+        "path": Dataset(
+            np.array([str(path).encode() for path in files]),
+            "1",
+            ("file",),
+            "path below the directory of the data",
+        ),
+        "size": Dataset(np.array([one.size for one in held]), "byte", ("file",), "length"),
+        "crc": Dataset(
+            np.array([one.crc for one in held]), "1", ("file",), "CRC-32 as `cksum` prints it"
+        ),
+    }
 
 
 def linear_density(box: Any) -> dict[str, Dataset]:
@@ -96,22 +114,26 @@ def features(grids: Any) -> dict[str, Dataset]:
     return packed
 
 
-def feature_columns(paths: Iterable[str | Path]) -> Iterator[np.ndarray]:
+def feature_columns(
+    paths: Iterable[str | Path], planes: slice | None = None
+) -> Iterator[np.ndarray]:
     """Read feature grids one by one, in the order of the feature vector: δ, ∇²δ, G2 of each R_f.
 
     Parameters
     ----------
     paths : iterable of str or Path
         Feature artefacts in the order of the radii.
+    planes : slice, optional
+        Planes of the grids to read, along the first axis; all when omitted.
 
     Yields
     ------
-    ndarray of float32, (n, n, n)
+    ndarray of float32, (n, n, n) or (planes, n, n)
         A grid, dimensionless.
     """
     for path in paths:
         for name in _FEATURES:
-            yield store.read(path, "features", [name])[name]
+            yield store.read(path, "features", [name], rows=planes)[name]
 
 
 def whitening(fitted: Any) -> dict[str, Dataset]:

@@ -8,10 +8,11 @@ in Snakemake profiles.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from lagbias.config_checks import did_you_mean, inconsistencies
 from lagbias.config_sections import (
+    AbacusSettings,
     Boxes,
     EmbeddedSettings,
     EvaluationSettings,
@@ -23,6 +24,7 @@ from lagbias.config_sections import (
     Section,
     Seed,
     TrainingSettings,
+    section_of,
 )
 
 __all__ = ["Config", "ConfigError", "format_radius", "load"]
@@ -36,8 +38,14 @@ class Config(Section):
     """A whole run."""
 
     run: Name = Field(description="Name of the run; results go to `results/<run>/`.")
-    source: Literal["embedded"] = Field(description="Where the simulations come from.")
+    source: Literal["embedded", "abacus"] = Field(
+        description="Where the simulations come from: the section of that name, and the rules in "
+        "`workflow/rules/<source>.smk`."
+    )
     embedded: EmbeddedSettings = Field(description="The pipeline's own simulations.")
+    abacus: AbacusSettings | None = Field(
+        default=None, description="Boxes of AbacusSummit; needed if they are the source."
+    )
     boxes: Boxes = Field(description="Which boxes train and which validate.")
     smoothing_sets: dict[Name, list[PositiveFloat]] = Field(
         min_length=1, description="Radii R_f of each set of Gaussian smoothing scales [Mpc/h]."
@@ -63,6 +71,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check(self):
+        if self.settings() is None:
+            raise ValueError(
+                f"source = {self.source} needs the section {self.source}, which is missing; lay "
+                f"config/{self.source}.yaml on top with --configfile."
+            )
         if problems := list(inconsistencies(self)):
             raise ValueError(" ".join(problems))
         return self
@@ -141,9 +154,6 @@ def _known_keys(location: tuple) -> list[str]:
     """Return the keys of the section at a location in the configuration."""
     section: Any = Config
     for part in location:
-        annotation = section.model_fields[part].annotation if part in section.model_fields else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            section = annotation
-        elif part == "halo_samples":
-            section = HaloSample
+        if part in section.model_fields:
+            section = section_of(section.model_fields[part].annotation) or section
     return list(section.model_fields)

@@ -69,7 +69,8 @@ def _unknown_names(config: Config) -> Iterator[str]:
 def _bad_radii(config: Config) -> Iterator[str]:
     """Yield smoothing radii that the grid or the box cannot hold."""
     settings, source = config.settings(), config.source
-    cell = settings.box_size / settings.particles_per_side
+    remedy = " or raise particles_per_side" if source == "embedded" else ""
+    cell = settings.box_size / settings.density_grid
     for name, radii in config.smoothing_sets.items():
         if not radii or sorted(set(radii)) != radii:
             yield (
@@ -85,9 +86,9 @@ def _bad_radii(config: Config) -> Iterator[str]:
             if radius < CELLS_PER_RADIUS * cell:
                 yield (
                     f"smoothing_sets.{name} holds R_f = {radius:g} Mpc/h, below the "
-                    f"initial-density cell of {cell:.4g} Mpc/h ({source}.box_size / "
-                    f"{source}.particles_per_side), where ∇²δ is not resolved. Use radii of at "
-                    f"least {CELLS_PER_RADIUS * cell:.4g} or raise particles_per_side."
+                    f"initial-density cell of {cell:.4g} Mpc/h ({source}.box_size over "
+                    f"{settings.density_grid} nodes per side), where ∇²δ is not resolved. Use "
+                    f"radii of at least {CELLS_PER_RADIUS * cell:.4g}{remedy}."
                 )
             if radius > LARGEST_RADIUS * settings.box_size:
                 yield (

@@ -9,14 +9,16 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from lagbias.config import Config
+from lagbias.config_sections import section_of
 
 __all__ = ["FILES", "json_schema", "reference", "values_page"]
 
 _INTRODUCTION = """\
 # Configuration
 
-`config.yaml` is the default run; `tiny.yaml` (tests, minutes) and `large.yaml` (hours) are laid
-on top of it with `snakemake --configfile config/tiny.yaml`. Definitions (mappings) are merged with
+`config.yaml` is the default run; `tiny.yaml` (tests, minutes), `large.yaml` (hours), `abacus.yaml`
+(the paper's own boxes) and `mini.yaml` (a tiny one of their kind) are laid on top of it with
+`snakemake --configfile config/tiny.yaml`. Definitions (mappings) are merged with
 those of the default, selections (lists) are replaced. A wrong key, type or value stops the workflow
 before anything is computed, with the key, the value and the remedy.
 
@@ -37,7 +39,7 @@ def reference() -> str:
     lines = [_INTRODUCTION]
     lines += ["## Top level", "", *_table(Config), ""]
     for name, field in Config.model_fields.items():
-        section = _section(field.annotation)
+        section = section_of(field.annotation)
         if section is not None:
             title = f"{name}.<name>" if typing.get_origin(field.annotation) is dict else name
             lines += [f"## `{title}`", "", section.__doc__ or "", "", *_table(section), ""]
@@ -96,13 +98,6 @@ def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, st
                     yield f"{key}.{member}", json.dumps(content), field.description
         else:
             yield key, json.dumps(value, ensure_ascii=False), field.description
-
-
-def _section(annotation) -> type[BaseModel] | None:
-    """Return the model behind an annotation: itself, or the values of a mapping."""
-    candidates = [annotation, *typing.get_args(annotation)]
-    models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-    return models[0] if models else None
 
 
 def _table(section: type[BaseModel]) -> list[str]:

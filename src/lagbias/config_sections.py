@@ -1,7 +1,7 @@
 """The sections of the configuration, each checked by itself."""
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 __all__ = [
+    "AbacusSettings",
     "Boxes",
     "EmbeddedSettings",
     "EvaluationSettings",
@@ -25,6 +26,7 @@ __all__ = [
     "Section",
     "Seed",
     "TrainingSettings",
+    "section_of",
 ]
 
 #: Names that appear in paths.
@@ -37,6 +39,13 @@ class Section(BaseModel):
 
     # not strict: `snakemake --config 'seeds=[0, 1]'` hands over the text of each number
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the model behind an annotation: itself, an optional one, or a mapping's values."""
+    candidates = [annotation, *get_args(annotation)]
+    models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+    return models[0] if models else None
 
 
 class EmbeddedSettings(Section):
@@ -61,6 +70,11 @@ class EmbeddedSettings(Section):
         min_length=2, description="Name of each box and the seed of its initial conditions."
     )
 
+    @property
+    def density_grid(self) -> int:
+        """Nodes per side of the initial density: one for each particle."""
+        return self.particles_per_side
+
     @model_validator(mode="after")
     def _check(self):
         if self.initial_redshift <= self.redshift:
@@ -72,6 +86,73 @@ class EmbeddedSettings(Section):
             raise ValueError(
                 f"two boxes share a seed ({self.boxes}) and would be the same universe; give each "
                 f"box its own seed."
+            )
+        return self
+
+
+class AbacusSettings(Section):
+    """Boxes of AbacusSummit: which, where they are or come from, and what is used of them."""
+
+    directory: str = Field(
+        min_length=1, description="Where the files are, or come to; the collection's own tree."
+    )
+    base_url: str = Field(
+        pattern=r"^https?://[^/\s]+",
+        description="Address of the collection's root, from which missing files are downloaded.",
+    )
+    link_from: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Root of a tree that is on disk already (NERSC, a mirror, a Globus transfer): "
+        "files are linked from it and nothing is downloaded.",
+    )
+    globus_collection: str = Field(
+        default="",
+        description="Globus collection that carries the tree; `inventory` writes a list of the "
+        "missing files for it.",
+    )
+    verify: bool = Field(
+        default=True, description="Whether linked files are compared with their checksums."
+    )
+    redshift: float = Field(ge=0, le=10, description="Redshift of the snapshot.")
+    box_size: PositiveFloat = Field(
+        description="Side of the boxes [Mpc/h]; the files are held to it."
+    )
+    particles_per_side: int = Field(
+        ge=2, description="Particles of the simulations per side; the files are held to it."
+    )
+    density_grid: int = Field(
+        ge=16, le=1152, description="Nodes per side of the initial density (small boxes: 576)."
+    )
+    cleaned: bool = Field(
+        default=False, description="Whether halos are cleaned; few small boxes offer it."
+    )
+    small: bool = Field(
+        default=True, description="Whether these are the collection's small boxes (500 Mpc/h)."
+    )
+    min_halo_particles: PositiveInt = Field(
+        description="Fewest particles of a halo that is stored; samples cut further."
+    )
+    boxes: dict[Name, Name] = Field(
+        min_length=2, description="Name of each box and of its simulation."
+    )
+    repeated_simulations: bool = Field(
+        default=False,
+        description="Whether boxes may share a simulation: for tests of the pipeline only.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        shared = len(set(self.boxes.values())) < len(self.boxes)
+        if shared and not self.repeated_simulations:
+            raise ValueError(
+                f"two boxes are the same simulation ({self.boxes}), so that networks would be "
+                f"validated on what they were trained on; give each box its own."
+            )
+        if self.particles_per_side < self.density_grid:
+            raise ValueError(
+                f"density_grid {self.density_grid} exceeds particles_per_side "
+                f"{self.particles_per_side}; small boxes have 576 nodes and 1728 particles."
             )
         return self
 

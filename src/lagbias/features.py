@@ -5,15 +5,18 @@ variance on the grid, and are read at the Lagrangian sites of particles (Wu, Mu�
 2023, §2.1).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
+from lagbias import artefacts, store
 from lagbias.fourier import RealFFT, gaussian_window, wavenumbers
 
-__all__ = ["FeatureGrids", "feature_grids", "values_at_sites"]
+__all__ = ["FeatureGrids", "feature_grids", "stored_values", "values_at_sites"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,43 @@ def values_at_sites(grids: Iterable[np.ndarray], sites: np.ndarray) -> np.ndarra
     if not columns:
         raise ValueError("There are no grids; values_at_sites needs at least one.")
     return np.stack(columns, axis=1)
+
+
+def stored_values(
+    paths: Sequence[str | Path], sites: np.ndarray, *, columns: int | None = None
+) -> np.ndarray:
+    """Read features at the Lagrangian sites of particles from files, a grid at a time.
+
+    Only the planes that hold a site are read, so particles that are neighbours in the order of
+    their sites take little memory and time.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Feature artefacts in the order of the radii.
+    sites : ndarray, int, shape (P,)
+        Flat C-order index of each particle's grid node.
+    columns : int, optional, keyword-only
+        How many columns to read; all three of each file when omitted.
+
+    Returns
+    -------
+    ndarray, float32, shape (P, 3 len(paths)) or (P, columns)
+        One row for each particle: [δ_1, ∇²δ_1, G2_1, δ_2, …], dimensionless.
+
+    Raises
+    ------
+    lagbias.store.ArtefactError
+        If a file cannot be read.
+    ValueError
+        As `values_at_sites`.
+    """
+    plane = store.length(paths[0], "delta") ** 2
+    planes = slice(0, 1)
+    if sites.size:
+        planes = slice(max(int(sites.min()) // plane, 0), int(sites.max()) // plane + 1)
+    grids = artefacts.feature_columns(paths, planes)
+    return values_at_sites(islice(grids, columns), sites - planes.start * plane)
 
 
 def _check_sites(sites: np.ndarray, size: int) -> None:

@@ -15,10 +15,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from lagbias import provenance, store
+from lagbias.acquire.errors import AcquisitionError
+from lagbias.store import ArtefactError
 
 __all__ = ["Task", "start"]
 
 log = logging.getLogger(__name__)
+
+#: What a user can mend; the message says how.
+_EXPECTED = (ArtefactError, AcquisitionError, ValueError, ArithmeticError, MemoryError, OSError)
 
 
 class Task:
@@ -43,13 +48,19 @@ class Task:
         kind: str,
         datasets: Mapping[str, store.Dataset],
         attributes: Mapping | None = None,
+        *,
+        params: Mapping | None = None,
     ) -> None:
-        """Write an artefact with this job's provenance (see `lagbias.store.write`)."""
-        params = {key: value for key, value in self.job.params.items() if key != "code"}
+        """Write an artefact with this job's provenance (see `lagbias.store.write`).
+
+        `params` is what the result depends on, where it is not the job's own parameters.
+        """
+        if params is None:
+            params = {key: value for key, value in self.job.params.items() if key != "code"}
         description = provenance.describe(
             self.job.rule,
             params={**params, **dict(self.job.wildcards.items())},
-            inputs=list(self.job.input),
+            inputs=[path for path in self.job.input if str(path).endswith(".h5")],
             code=self.job.params["code"],
             threads=self.job.threads,
         )
@@ -79,7 +90,7 @@ def start(job: Any) -> Iterator[Task]:
     _log_to(job.log[0] if job.log else None)
     try:
         yield Task(job)
-    except (store.ArtefactError, ValueError, ArithmeticError, MemoryError, OSError) as error:
+    except _EXPECTED as error:
         log.error("%s failed. %s", job.rule, error or type(error).__name__)
         if job.log:
             # apart from the log, which Snakemake shows when a job fails

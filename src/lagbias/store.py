@@ -23,6 +23,7 @@ __all__ = [
     "ArtefactError",
     "Dataset",
     "identifier",
+    "length",
     "read",
     "replacing",
     "write",
@@ -176,7 +177,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def read(path: str | Path, kind: str | None = None, names: Sequence[str] | None = None) -> Artefact:
+def read(
+    path: str | Path,
+    kind: str | None = None,
+    names: Sequence[str] | None = None,
+    *,
+    rows: slice | None = None,
+) -> Artefact:
     """Read an artefact.
 
     Parameters
@@ -187,6 +194,8 @@ def read(path: str | Path, kind: str | None = None, names: Sequence[str] | None 
         The kind that it must be; any when omitted.
     names : sequence of str, optional
         Datasets to load; all when omitted, none when empty.
+    rows : slice, optional, keyword-only
+        Part of the datasets' first axis to load; all of it when omitted.
 
     Returns
     -------
@@ -218,9 +227,20 @@ def read(path: str | Path, kind: str | None = None, names: Sequence[str] | None 
             kind=found,
             attributes={k: _plain(v) for k, v in file.attrs.items() if k not in _RESERVED},
             provenance=json.loads(file.attrs.get("provenance", "{}")),
-            arrays={name: file[name][...] for name in wanted},
+            arrays={name: file[name][... if rows is None else rows] for name in wanted},
             units={name: str(file[name].attrs.get("units", "")) for name in wanted},
         )
+
+
+def length(path: str | Path, name: str) -> int:
+    """Return the length of a dataset's first axis; raises ArtefactError as `read`."""
+    with _open(Path(path)) as file:
+        if name not in file:
+            raise ArtefactError(
+                f"{path} lacks the dataset {name} (it has: {', '.join(file)}). Delete it and run "
+                f"the workflow again."
+            )
+        return len(file[name])
 
 
 def identifier(path: str | Path) -> str:

@@ -24,12 +24,42 @@ def merge(base, top):
     return merged
 
 
-@pytest.mark.parametrize("name", ["config", "tiny", "large"])
+@pytest.mark.parametrize("name", ["config", "tiny", "large", "abacus", "mini"])
 def test_shipped_configurations_are_valid(repository, default, name):
     top = yaml.safe_load((repository / "config" / f"{name}.yaml").read_text())
     config = load(merge(default, top))
     assert config.figures
-    assert set(config.box_names()) <= set(config.embedded.boxes)
+    assert set(config.box_names()) <= set(config.settings().boxes)
+
+
+@pytest.fixture
+def paper(repository, default):
+    return merge(default, yaml.safe_load((repository / "config/abacus.yaml").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("change", "fragments"),
+    [
+        ({"boxes": {"ph3102": "AbacusSummit_small_c000_ph3100"}}, ["same simulation"]),
+        ({"density_grid": 1000, "particles_per_side": 864}, ["density_grid 1000 exceeds"]),
+        ({"base_url": "ftp://somewhere"}, ["abacus.base_url", "ftp://somewhere"]),
+        ({"base_uri": "https://somewhere"}, ["abacus.base_uri", "did you mean 'base_url'?"]),
+        ({"density_grid": 288}, ["R_f = 1 Mpc/h", "abacus.box_size over 288 nodes per side"]),
+        ({"min_halo_particles": 200}, ["below abacus.min_halo_particles = 200"]),
+    ],
+)
+def test_mistakes_about_abacus_are_explained(paper, change, fragments):
+    with pytest.raises(ConfigError) as caught:
+        load(merge(paper, {"abacus": change}))
+    for fragment in fragments:
+        assert fragment in str(caught.value)
+
+
+def test_the_paper_trains_eighty_networks_on_its_own_boxes(paper):
+    config = load(paper)
+    assert config.boxes.train[0] == "ph3100" and config.boxes.validation[0] == "ph3102"
+    assert (config.training.epochs, config.training.cells_per_batch) == (50, 10000)
+    assert len(config.box_names()) == 5
 
 
 def test_table_1_of_the_paper_and_the_set_of_its_section_5(default):

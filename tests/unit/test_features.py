@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lagbias.features import feature_grids, values_at_sites
+from lagbias import artefacts, store
+from lagbias.features import feature_grids, stored_values, values_at_sites
 
 BOX_SIZE = 80.0
 N = 16
@@ -139,6 +140,44 @@ def test_values_at_sites():
     np.testing.assert_array_equal(values, [[0, 0], [63, -63], [21, -21], [21, -21]])
     assert first[1, 1, 1] == 21  # flat index in C order
     assert values_at_sites([first], sites[:0]).shape == (0, 1)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Two feature artefacts of 8 nodes per side, and their six grids."""
+    rng = np.random.default_rng(3)
+    paths = [tmp_path / "rf1.h5", tmp_path / "rf2.h5"]
+    grids = []
+    for path in paths:
+        made = feature_grids(rng.standard_normal((8, 8, 8)).astype(np.float32), BOX_SIZE, 12.0)
+        store.write(path, "features", artefacts.features(made))
+        grids += [made.delta, made.lap_delta, made.g2]
+    return paths, grids
+
+
+@pytest.mark.parametrize("sites", [[0, 511, 70, 70], [130, 131, 200], [511], []])
+def test_stored_features_are_those_of_the_grids(stored, sites):
+    paths, grids = stored
+    sites = np.array(sites, np.int32)
+    np.testing.assert_array_equal(stored_values(paths, sites), values_at_sites(grids, sites))
+    two = stored_values(paths, sites, columns=2)
+    np.testing.assert_array_equal(two, values_at_sites(grids[:2], sites))
+
+
+def test_only_planes_with_sites_are_read(stored, monkeypatch):
+    planes = []
+    read = artefacts.feature_columns
+    monkeypatch.setattr(
+        artefacts, "feature_columns", lambda paths, part: planes.append(part) or read(paths, part)
+    )
+    stored_values(stored[0], np.array([3 * 64, 5 * 64 - 1]))
+    assert planes == [slice(3, 5)]
+
+
+@pytest.mark.parametrize("sites", [[-1, 3], [3, 512]])
+def test_stored_features_off_the_grid_are_refused(stored, sites):
+    with pytest.raises(ValueError, match="sites run from"):
+        stored_values(stored[0], np.array(sites))
 
 
 @pytest.mark.parametrize("sites", [[-1, 3], [3, 64]])

@@ -90,6 +90,7 @@ def test_missing_attributes_are_named(box, name):
         ("lagrangian_site", lambda a: a[:-1], "lagrangian_site is int32"),
         ("lagrangian_site", lambda a: a + np.int32(1), "lagrangian_site runs from 1"),
         ("lagrangian_site", lambda a: np.minimum(a, a[-2]), "1 Lagrangian sites are shared"),
+        ("lagrangian_site", lambda a: a[::-1], "not in order of ascending lagrangian_site"),
         ("positions", lambda a: a - np.float32(60), "positions are not all in"),
         ("halo_positions", lambda a: a + np.float32(60), "halo_positions are not all in"),
         ("halo_positions", lambda a: a * np.float32(np.nan), "halo_positions are not all in"),
@@ -122,7 +123,7 @@ def test_everything_broken_is_reported_at_once(box):
 
 
 def test_shared_sites_are_allowed_unless_asked(box):
-    check_contract(changed(box, "lagrangian_site", 0, 1))
+    check_contract(changed(box, "lagrangian_site", 1, 0))
 
 
 def test_a_box_without_halos_keeps_the_contract(box):

@@ -16,13 +16,14 @@ PARTS = ("Snakefile", "workflow", "config", "profiles", "src", "environment.yml"
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy of the repository in which Snakemake is run on the tiny configuration."""
+    """A copy of the repository in which Snakemake is run on one of its configurations."""
 
     root: Path
+    configfile: str = "config/tiny.yaml"
 
     def command(self, *arguments: str) -> list[str]:
-        tiny = ("--configfile", "config/tiny.yaml")
-        return [sys.executable, "-m", "snakemake", *tiny, "--cores", "2", *arguments]
+        chosen = ("--configfile", self.configfile)
+        return [sys.executable, "-m", "snakemake", *chosen, "--cores", "2", *arguments]
 
     def environment(self) -> dict[str, str]:
         """Return this process's environment without what would lead to another checkout."""
@@ -81,8 +82,14 @@ def new_checkout(repository, tmp_path) -> Callable[[str], Checkout]:
 
 
 @pytest.fixture(scope="session")
-def finished(repository, tmp_path_factory) -> Checkout:
+def shared_checkout(repository, tmp_path_factory) -> Callable[[str], Checkout]:
+    """Make checkouts that several tests share, by name."""
+    return lambda name: copy_repository(repository, tmp_path_factory.mktemp(name) / "checkout")
+
+
+@pytest.fixture(scope="session")
+def finished(shared_checkout) -> Checkout:
     """A checkout in which the tiny configuration has been run to the end."""
-    done = copy_repository(repository, tmp_path_factory.mktemp("finished") / "checkout")
+    done = shared_checkout("finished")
     done.snakemake()
     return done

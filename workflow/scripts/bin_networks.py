@@ -15,12 +15,11 @@ with job.start(snakemake) as task:
     edges = artefacts.binned_bias_of(snakemake.input.least_squares)
     bins = feature_bins.FeatureBins(edges["delta_edges"], edges["lap_delta_edges"])
     matrix = inputs.load_input_matrix(snakemake.wildcards.inputs, snakemake.input.whitening)
-    grids = list(artefacts.feature_columns(snakemake.input.features))
     sites = store.read(snakemake.input.particles, "particles", ["lagrangian_site"])
     sites = sites["lagrangian_site"][::STRIDE]
     sums, counts = 0.0, 0.0
     for part in np.array_split(sites, 1 + sites.size // CHUNK):
-        theta = features.values_at_sites(grids, part)
+        theta = features.stored_values(snakemake.input.features, part)
         f = ensemble.f(whitening.apply_map(theta, matrix), threads=snakemake.threads)
         more = feature_bins.sums_in_bins(f, bins.index(theta), bins.n_bins)
         sums, counts = sums + more[0], counts + more[1]

@@ -9,7 +9,9 @@ from lagbias.halos import select
 with job.start(snakemake) as task:
     torch.set_num_threads(1)
     ensemble, _ = load_ensemble(snakemake.input.networks, device=snakemake.params.device)
-    grids = list(artefacts.feature_columns(snakemake.input.features))
+    files, radii = snakemake.input.features, list(snakemake.params.radii)
+    rf = radii[len(radii) // 2]
+    density = next(artefacts.feature_columns([files[radii.index(rf)]]))
     matrix = inputs.load_input_matrix(
         snakemake.wildcards.inputs, snakemake.input.whitening, snakemake.input.get("components")
     )
@@ -21,16 +23,14 @@ with job.start(snakemake) as task:
 
     def average_f(rows):
         """Return the average f of some particles."""
-        theta = features.values_at_sites(grids, sites[rows])
+        theta = features.stored_values(files, sites[rows])
         seen = whitening.apply_map(theta, matrix)
         return ensemble.f(seen, threads=snakemake.threads).mean(axis=0)
 
     box_size = particles.attributes["box_size"]
     where = region.choose_region(
-        halo_positions, mass, positions, sites, box_size=box_size, n_side=len(grids[0])
+        halo_positions, mass, positions, sites, box_size=box_size, n_side=len(density)
     )
-    radii = list(snakemake.params.radii)
-    rf = radii[len(radii) // 2]
     cut = slab.cut(
         where,
         positions,
@@ -38,7 +38,7 @@ with job.start(snakemake) as task:
         halo_positions,
         mass,
         average_f,
-        grids[3 * radii.index(rf)],
+        density,
         rf=rf,
     )
     names = ("train_box", "sample", "smoothing_set", "inputs")

@@ -9,9 +9,8 @@ CHUNK = 1 << 20  # particles held at a time
 with job.start(snakemake) as task:
     particles = store.read(snakemake.input.particles, "particles", ["lagrangian_site"])
     sites = particles["lagrangian_site"]
-    grids = list(artefacts.feature_columns(snakemake.input.features))
     parts = np.array_split(sites, 1 + sites.size // CHUNK)
-    chunks = (features.values_at_sites(grids, part) for part in parts)
+    chunks = (features.stored_values(snakemake.input.features, part) for part in parts)
     fitted = whitening.fit(chunks, snakemake.params.radii)
     attributes = {**snakemake.wildcards, "n_particles": sites.size}
     task.write(snakemake.output[0], "whitening", artefacts.whitening(fitted), attributes)

@@ -17,7 +17,7 @@ with job.start(snakemake) as task:
     sites = sites["lagrangian_site"]
     count = min(snakemake.params.particles, sites.size)
     sites = sites[np.random.default_rng(SEED).choice(sites.size, count, replace=False)]
-    theta = features.values_at_sites(artefacts.feature_columns(snakemake.input.features), sites)
+    theta = features.stored_values(snakemake.input.features, sites)
     seen = whitening.apply_map(theta, matrix)
     f, gradients = ensemble.average_f_and_gradient(seen, threads=snakemake.threads)
     pca = gradient_pca.fit(gradients, matrix, radii)

@@ -10,13 +10,12 @@ with job.start(snakemake) as task:
     particles = store.read(snakemake.input.particles, "particles")
     sites, box_size = particles["lagrangian_site"], particles.attributes["box_size"]
     halo_field = store.read(snakemake.input.halo_fields, "halo_fields", ["training"])["training"]
-    density, laplacian, _ = artefacts.feature_columns(snakemake.input.features[:1])
     samples = [
         sample_box(
             particles["position"],
             sites,
             halo_field,
-            lambda nodes: features.values_at_sites([density, laplacian], nodes),
+            lambda nodes: features.stored_values(snakemake.input.features, nodes, columns=2),
             box_size=box_size,
             n_side=particles.attributes["n_grid"],
             fraction=training.subsample,

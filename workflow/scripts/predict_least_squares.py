@@ -6,12 +6,12 @@ from lagbias.feature_bins import BinnedBias, FeatureBins
 with job.start(snakemake) as task:
     stored = artefacts.binned_bias_of(snakemake.input.least_squares)
     bins = FeatureBins(stored["delta_edges"], stored["lap_delta_edges"])
-    density, laplacian, _ = artefacts.feature_columns(snakemake.input.features[:1])
+    files = snakemake.input.features
     particles = store.read(snakemake.input.particles, "particles")
     halo_fields = store.read(snakemake.input.halo_fields, "halo_fields")
     _, measured = predict.evaluate(
         BinnedBias(bins, stored["f"]),
-        lambda nodes: features.values_at_sites([density, laplacian], nodes),
+        lambda nodes: features.stored_values(files, nodes, columns=2),
         particles,
         halo_fields,
         seeds=stored["seeds"],

@@ -9,7 +9,7 @@ from lagbias.paint import overdensity
 with job.start(snakemake) as task:
     torch.set_num_threads(1)
     ensemble, seeds = load_ensemble(snakemake.input.networks, device=snakemake.params.device)
-    grids = list(artefacts.feature_columns(snakemake.input.features))
+    files = snakemake.input.features
     matrix = inputs.load_input_matrix(
         snakemake.wildcards.inputs, snakemake.input.whitening, snakemake.input.get("components")
     )
@@ -17,7 +17,7 @@ with job.start(snakemake) as task:
     halo_fields = store.read(snakemake.input.halo_fields, "halo_fields")
     painted, measured = predict.evaluate(
         ensemble,
-        lambda nodes: whitening.apply_map(features.values_at_sites(grids, nodes), matrix),
+        lambda nodes: whitening.apply_map(features.stored_values(files, nodes), matrix),
         particles,
         halo_fields,
         seeds=seeds,

@@ -32,8 +32,7 @@ def sample(box, rng):
 
 def inputs_at(feature_files, sites):
     """Return the network's inputs at nodes of the initial grid, holding one grid at a time."""
-    grids = artefacts.feature_columns(feature_files)
-    return whitening.apply_map(features.values_at_sites(grids, sites), matrix)
+    return whitening.apply_map(features.stored_values(feature_files, sites), matrix)
 
 
 with job.start(snakemake) as task:

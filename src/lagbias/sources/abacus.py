@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from abacusnbody.data.asdf import set_nthreads
@@ -20,10 +20,18 @@ from lagbias.sources.abacus_asdf import read_column
 from lagbias.sources.abacus_files import BoxFiles
 from lagbias.sources.abacus_headers import Survey, growth_at, particle_files, survey_box
 from lagbias.sources.base import BoxData
+from lagbias.sources.site_order import sort_by_site
 
-__all__ = ["lagrangian_nodes", "read_box"]
+__all__ = ["check_sizes", "lagrangian_nodes", "read_box"]
 
 _CHUNK = 1 << 20  # particles unpacked at a time
+
+
+class Sizes(Protocol):
+    """What the configuration says of all boxes: side [Mpc/h] and particles per side."""
+
+    box_size: float
+    particles_per_side: int
 
 
 def read_box(
@@ -45,7 +53,8 @@ def read_box(
     Returns
     -------
     BoxData
-        With all particles of subsample A, those in groups first, in the order of the files;
+        With all particles of subsample A in the order of their sites, at one site in that of the
+        files, those in groups first;
         the linear density scaled from the initial redshift by the ratio of AbacusSummit's own
         growth factors; halos with centres of mass and mean velocities of all their particles.
         With the cleaned catalogue, particle counts are those after cleaning, and halos that it
@@ -60,14 +69,14 @@ def read_box(
 
     Notes
     -----
-    At its peak this holds the result and one file of one product, unpacked. All files' headers
-    are compared before any data are read.
+    At its peak this holds the result and one file of one product, unpacked, or the positions
+    twice, while they are sorted. All files' headers are compared before any data are read.
     """
     set_nthreads(threads)
     survey = survey_box(files, redshift)
     n, centres, velocities = _read_halos(files, survey.header, min_halo_particles)
+    lagrangian_site, positions = sort_by_site(*_read_particles(files, survey), survey.n_grid**3)
     linear_density, growth = _read_density(files.ic_density, survey)
-    lagrangian_site, positions = _read_particles(files, survey)
     mass = float(survey.header["ParticleMassHMsun"])
     return BoxData(
         linear_density=linear_density,
@@ -79,6 +88,33 @@ def read_box(
         halo_velocities=velocities,
         attributes=_attributes(files, survey, growth) | {"min_halo_particles": min_halo_particles},
     )
+
+
+def check_sizes(box: BoxData, settings: Sizes) -> None:
+    """Refuse a box whose files are of other sizes than the configuration says.
+
+    Parameters
+    ----------
+    box : BoxData
+        As read.
+    settings : Sizes
+        The configuration's section ``abacus``.
+
+    Raises
+    ------
+    ValueError
+        Naming the keys, their values and what the files have.
+    """
+    wrong = [
+        f"abacus.{key} is {getattr(settings, key):g}, the files have {box.attributes[key]:g}"
+        for key in ("box_size", "particles_per_side")
+        if not np.isclose(getattr(settings, key), box.attributes[key], rtol=1e-6)
+    ]
+    if wrong:
+        raise ValueError(
+            f"{box.attributes['simulation']} is not what the configuration says: "
+            f"{'; '.join(wrong)}. Correct the keys, or name another simulation in abacus.boxes."
+        )
 
 
 def lagrangian_nodes(particles_per_side: int, n_grid: int) -> np.ndarray:

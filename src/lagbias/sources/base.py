@@ -11,6 +11,7 @@ import scipy.fft
 
 __all__ = [
     "REQUIRED_ATTRIBUTES",
+    "SMALLEST_ALIGNED",
     "BoxData",
     "check_alignment",
     "check_contract",
@@ -29,6 +30,9 @@ REQUIRED_ATTRIBUTES: dict[str, str] = {
 }
 """Attributes that every box has, and what they are."""
 
+SMALLEST_ALIGNED = 100.0
+"""Smallest side [Mpc/h] of a box that `check_alignment` can judge."""
+
 _MAX_RMS_DISPLACEMENT = 15.0
 _MIN_LARGE_SCALE_CORRELATION = 0.9
 
@@ -43,7 +47,8 @@ class BoxData:
         Linear density contrast scaled to the snapshot's redshift, dimensionless; node [i, j, k]
         is at (i, j, k) L/n.
     lagrangian_site : ndarray, shape (P,), int32
-        Flat C-order index of the node of `linear_density` where each particle started.
+        Flat C-order index of the node of `linear_density` where each particle started, ascending,
+        so that particles in sequence need neighbouring planes of a grid only.
     positions : ndarray, shape (P, 3), float32
         Final positions [Mpc/h] in [0, L).
     halo_positions : ndarray, shape (H, 3), float32
@@ -103,7 +108,7 @@ def check_alignment(box: BoxData, *, k_max: float = 0.1) -> None:
     """Refuse a box whose particles do not follow its linear density.
 
     Transposed axes, a wrong origin or a wrong order of particles keep every shape and range but
-    destroy these statistics. Meant for boxes of 100 Mpc/h and more.
+    destroy these statistics. Meant for boxes of :data:`SMALLEST_ALIGNED` and more.
 
     Parameters
     ----------
@@ -243,6 +248,8 @@ def _particle_problems(box: BoxData, unique_sites: bool) -> Iterator[str]:
     site, n_sites = box.lagrangian_site, box.linear_density.size
     if site.min() < 0 or site.max() >= n_sites:
         yield f"lagrangian_site runs from {site.min()} to {site.max()}, outside 0 ... {n_sites - 1}"
+    elif np.any(site[1:] < site[:-1]):
+        yield "particles are not in order of ascending lagrangian_site"
     elif unique_sites:
         shared = int(np.count_nonzero(np.bincount(site) > 1))
         if shared:

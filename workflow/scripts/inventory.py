@@ -1,0 +1,22 @@
+"""Which files of AbacusSummit are here, missing or corrupt, and what would be done about them."""
+
+import sys
+
+from lagbias import job, store
+from lagbias.acquire.places import format_bytes
+from lagbias.acquire.report import as_table
+from lagbias.sources import abacus_acquire
+
+with job.start(snakemake) as task:
+    settings, batch = task.settings("abacus"), snakemake.params.batch
+    found = abacus_acquire.inventory(settings, snakemake.params.simulations, verify=True)
+    lines = [as_table(found)]
+    lines.append(f"Results will take about {format_bytes(snakemake.params.results)} more.")
+    if wanted := abacus_acquire.globus_batch(found):
+        store.write_text(batch, wanted)
+        collection = settings.globus_collection or "COLLECTION"
+        lines.append(
+            f"What is missing is listed in {batch}, for `globus transfer --batch {batch} "
+            f"{collection}:/PATH YOUR_COLLECTION:/PATH`, both the root of the tree."
+        )
+    sys.stdout.write("\n".join(lines) + "\n")
