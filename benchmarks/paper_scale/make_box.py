@@ -13,6 +13,7 @@ import argparse
 import logging
 import re
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -259,8 +260,11 @@ def main(argv: list[str] | None = None) -> None:
     if chosen["seed"] is None:
         phase = re.search(r"(\d+)$", chosen["simulation"])
         chosen["seed"] = int(phase[1]) if phase else Settings().seed
-    with _stage("all"):
-        counts = make_box(root, Settings(**chosen))
+    try:
+        with _stage("all"):
+            counts = make_box(root, Settings(**chosen))
+    except (OSError, ValueError) as error:
+        sys.exit(f"make_box.py: {error}")
     log.info("%s", ", ".join(f"{value} {key}" for key, value in counts.items()))
 
 

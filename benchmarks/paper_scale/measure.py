@@ -107,9 +107,12 @@ def main(argv: list[str] | None = None) -> None:
         Arguments; those of the process by default.
     """
     chosen = _arguments(argv)
-    for title, table in tables(chosen):
-        text = table.as_markdown() if chosen.markdown else table.as_text()
-        sys.stdout.write(f"{title}\n\n{text}\n\n")
+    try:
+        for title, table in tables(chosen):
+            text = table.as_markdown() if chosen.markdown else table.as_text()
+            sys.stdout.write(f"{title}\n\n{text}\n\n")
+    except (OSError, ValueError) as error:
+        sys.exit(f"measure.py: {error}")
 
 
 if __name__ == "__main__":
