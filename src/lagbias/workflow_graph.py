@@ -24,7 +24,9 @@ Edge = tuple[str, str]
 
 #: Stages of the workflow in their order, and the rules that belong to them.
 STAGES: Mapping[str, frozenset[str]] = {
-    "data": frozenset({"simulate_box", "make_halo_fields"}),
+    "data": frozenset(
+        {"simulate_box", "plan_acquisition", "acquire_box", "read_box", "make_halo_fields"}
+    ),
     "features": frozenset({"make_features", "fit_whitening"}),
     "networks": frozenset({"train_network"}),
     "evaluation": frozenset(
