@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "show":
             for path in options.file:
-                print(_describe(path))
+                print(_describe(path), flush=True)
             return 0
         if options.command == "summary":
             paths = sorted(options.run.glob("spectra/**/*.h5"))
@@ -50,12 +51,15 @@ def main(arguments: list[str] | None = None) -> int:
                     f"{options.run} holds no spectra. Name the directory of a finished run, such "
                     f"as results/embedded."
                 )
-            print(summary.table(paths, k_max=options.k_max))
+            print(summary.table(paths, k_max=options.k_max), flush=True)
             return 0
         if options.command == "graph":
             _draw_graph(options.file, options.output)
             return 0
         return _config_files(write=options.write)
+    except BrokenPipeError:  # `... | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (store.ArtefactError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,5 +1,9 @@
 """The command line."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -39,3 +43,14 @@ def test_a_command_is_required(capsys):
     with pytest.raises(SystemExit):
         main([])
     assert "required" in capsys.readouterr().err
+
+
+def test_a_reader_that_closes_early_is_no_error(tmp_path):
+    store.write(tmp_path / "a.h5", "example", {"x": store.Dataset(np.zeros(3), "1", ("i",))})
+    files = [str(tmp_path / "a.h5")] * 2
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "lagbias", "show", *files]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
