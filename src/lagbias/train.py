@@ -195,8 +195,8 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
     record = torch.empty(len(batches), 2, device=device)
     for number, (batch, chosen) in enumerate(zip(batches, chosen_cells, strict=True)):
         size = cells.size[chosen]
-        rows = cells.rows(chosen, int(cells.host_size[batch].sum()))
-        output = run.network(cells.inputs[rows])
+        inputs = cells.inputs_of(chosen, int(cells.host_size[batch].sum()))
+        output = run.network(inputs)
         f = f_from_output(output)
         mass = cells.factor[chosen] * sum_by_cell(f, size)
         model = mass / run.constraint.scale(mass, chosen)
