@@ -144,13 +144,15 @@ def _unpack(
     parameters: Sequence[torch.Tensor],
 ) -> list[torch.Tensor]:
     """Return the gradients of all parameters but the last, each in its own shape."""
-    width = parameters[0].shape[0]
-    gradients = []
+    weights, biases, last = (
+        torch.from_numpy(sums.astype(np.float32)) for sums in (d_weights, d_biases, d_last)
+    )
+    width, gradients = parameters[0].shape[0], []
     for layer, (place, shape) in enumerate(_places(parameters)):
-        weight = d_weights[place].reshape(shape)[:width, : parameters[2 * layer].shape[1]]
-        gradients += [weight, d_biases[layer * shape[0] :][:width]]
-    gradients.append(d_last[None, :width])
-    return [torch.from_numpy(gradient.astype(np.float32)) for gradient in gradients]
+        fan_in = parameters[2 * layer].shape[1]
+        gradients.append(weights[place].view(shape)[:width, :fan_in].contiguous())
+        gradients.append(biases[layer * shape[0] :][:width])
+    return [*gradients, last[None, :width]]
 
 
 def _places(parameters: Sequence[torch.Tensor]) -> list[tuple[slice, tuple[int, int]]]:

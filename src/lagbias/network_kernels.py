@@ -307,17 +307,10 @@ def backward(
     row, x_row = len(packed.last), padded(packed.n_inputs)
     size, last = len(packed.biases) * BLOCK, (len(packed.biases) - len(packed.last)) * BLOCK
     block, d_block = _empty(BLOCK * x_row), _empty(BLOCK * x_row if len(d_inputs) else 0)
-    values, slopes, delta, other = (
-        _empty(size),
-        _empty(size),
-        _empty(BLOCK * row),
-        _empty(BLOCK * row),
-    )
-    weights_part, biases_part, last_part = (
-        _empty(len(d_weights)),
-        _empty(len(d_biases)),
-        _empty(row),
-    )
+    values, slopes = _empty(size), _empty(size)
+    delta, other = _empty(BLOCK * row), _empty(BLOCK * row)
+    weights_part, biases_part = _empty(len(d_weights)), _empty(len(d_biases))
+    last_part = _empty(row)
     for zeroed in (block, weights_part, biases_part, last_part):
         zeroed[:] = _ZERO
     for first in range(0, len(inputs), BLOCK):

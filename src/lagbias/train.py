@@ -192,6 +192,7 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
     batches = run.batches(epoch)
     order = torch.from_numpy(np.concatenate(batches)).to(device)
     chosen_cells = order.split([len(batch) for batch in batches])
+    parameters = list(run.network.parameters())
     record = torch.empty(len(batches), 2, device=device)
     for number, (batch, chosen) in enumerate(zip(batches, chosen_cells, strict=True)):
         size = cells.size[chosen]
@@ -204,7 +205,8 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
         loss = loss_function(model, target)
         step = Step(run.network, f, mass, target, epoch)
         penalty = non_negativity(output) + run.constraint.penalty(step)
-        run.optimiser.zero_grad(set_to_none=True)
+        for parameter in parameters:
+            parameter.grad = None
         (loss + penalty).backward()
         run.optimiser.step()
         record[number] = torch.stack([loss.detach(), model.detach().sum()])
