@@ -11,9 +11,9 @@ Rows of work arrays are padded with zeros to whole vectors (`padded`), blocks to
 
 from typing import NamedTuple
 
-import llvmlite.binding
 import numba
 import numpy as np
+from numba.core.codegen import get_host_cpu_features
 
 from lagbias.tile_product import ROWS, VECTOR, tile_product
 
@@ -24,7 +24,7 @@ BLOCK = 96
 #: Blocks whose gradients are summed in float32; sums over more particles are float64.
 _GROUP = 32
 # 4 x 64 sums fill half of the 32 registers of AVX-512; elsewhere 4 x 16 is what registers hold
-_WIDE = 4 if llvmlite.binding.get_host_cpu_features().get("avx512f", False) else 1
+_WIDE = 4 if "+avx512f" in get_host_cpu_features() else 1
 # Without "nnan": a value that is not a number must come out as such, for training to notice.
 _FLAGS = {"contract"}
 
@@ -71,7 +71,18 @@ class Packed(NamedTuple):
 
 @numba.njit(cache=True)
 def padded(size):
-    """Return `size` rounded up to whole vectors: the length of rows in work arrays."""
+    """Round a size up to whole vectors: the length of rows in work arrays.
+
+    Parameters
+    ----------
+    size : int
+        Numbers in a row.
+
+    Returns
+    -------
+    int
+        A multiple of `lagbias.tile_product.VECTOR`.
+    """
     return -(-size // VECTOR) * VECTOR
 
 
@@ -228,11 +239,13 @@ def _start_back(values, slopes, packed, slope, rows, delta, d_last):  # pragma: 
 
 @numba.njit(nogil=True, cache=True)
 def _add_rows(delta, rows, total):  # pragma: no cover - compiled
-    """Add the sum of all rows to `total`."""
-    for i in range(rows):
-        here = delta[i * len(total) : (i + 1) * len(total)]
-        for j in range(len(total)):
-            total[j] += here[j]
+    """Add the sum of all rows to `total`, four at a time."""
+    n = len(total)
+    for i in range(0, rows * n, 4 * n):
+        a, b = delta[i : i + n], delta[i + n : i + 2 * n]
+        c, d = delta[i + 2 * n : i + 3 * n], delta[i + 3 * n : i + 4 * n]
+        for j in range(n):
+            total[j] += (a[j] + b[j]) + (c[j] + d[j])
 
 
 @numba.njit(nogil=True, cache=True)
