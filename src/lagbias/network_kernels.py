@@ -70,7 +70,7 @@ class Packed(NamedTuple):
 
 
 @numba.njit(cache=True)
-def padded(size):
+def padded(size):  # pragma: no cover - compiled
     """Round a size up to whole vectors: the length of rows in work arrays.
 
     Parameters
