@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import torch
 
@@ -11,7 +12,7 @@ from lagbias.training_set import TrainingSet
 __all__ = ["DeviceCells", "sum_by_cell"]
 
 #: Particles per pass where no gradient is needed.
-_CHUNK = 1 << 12
+_CHUNK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,15 @@ class DeviceCells:
         rows = torch.repeat_interleave(offset, sizes, output_size=total)
         return rows + torch.arange(total, device=rows.device)
 
+    def inputs_of(self, cells: torch.Tensor, total: int) -> torch.Tensor:
+        """Return the inputs of some cells' particles, `total` in all, one cell after another."""
+        if self.inputs.device.type != "cpu":
+            return self.inputs[self.rows(cells, total)]
+        result = self.inputs.new_empty(total, self.inputs.shape[1])
+        arrays = (self.inputs, self.start, self.size, cells, result)
+        _copy_runs(*(tensor.numpy() for tensor in arrays))
+        return result
+
     def masses(self, network: HaloToMassNet) -> torch.Tensor:
         """Return (N_cell/N_part) Σ 10^y of every occupied cell, float64, shape (c,)."""
         with torch.inference_mode():
@@ -76,3 +86,14 @@ class DeviceCells:
 def sum_by_cell(values: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
     """Sum runs of `sizes` values; unlike index_add_, in a fixed order on every device."""
     return torch.segment_reduce(values, "sum", lengths=sizes, unsafe=True)
+
+
+@numba.njit(cache=True)
+def _copy_runs(inputs, start, size, cells, result):  # pragma: no cover - compiled
+    """Copy the rows of some cells, one cell after another."""
+    row = 0
+    for cell in cells:
+        for source in range(start[cell], start[cell] + size[cell]):
+            for column in range(inputs.shape[1]):
+                result[row, column] = inputs[source, column]
+            row += 1

@@ -14,8 +14,8 @@ from lagbias.network import HaloToMassNet, TrainedNetwork, f_from_output
 
 __all__ = ["Ensemble", "load_ensemble", "with_unit_mean"]
 
-#: Particles per pass: the activations of one layer then fit a core's cache, or fill a GPU.
-_CHUNK = {"cpu": 1 << 12, "cuda": 1 << 18}
+#: Particles per pass: a core's cache holds what is made of them, or they fill a GPU.
+_CHUNK = {"cpu": 1 << 14, "cuda": 1 << 18}
 
 
 class Ensemble:
@@ -39,7 +39,9 @@ class Ensemble:
 
     def __init__(self, networks: Sequence[TrainedNetwork], *, device: str | torch.device = "cpu"):
         self._device = torch.device(device)
-        self._networks = [HaloToMassNet.from_weights(n.weights).to(device) for n in networks]
+        self._networks = [
+            HaloToMassNet.from_weights(n.weights).to(device).requires_grad_(False) for n in networks
+        ]
         self._normalisations = [float(n.normalisation) for n in networks]
         n_inputs = {network.layers[0].in_features for network in self._networks}
         if len(n_inputs) != 1:

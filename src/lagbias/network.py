@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from lagbias import fused_network
+
 __all__ = ["HaloToMassNet", "TrainedNetwork", "f_from_output"]
 
 
@@ -77,10 +79,11 @@ class HaloToMassNet(nn.Module):
         Tensor, shape (P,)
             y, dimensionless.
         """
-        hidden = inputs
-        for layer in self.layers[:-1]:
-            hidden = nn.functional.gelu(layer(hidden))
-        return self.layers[-1](hidden).squeeze(-1)
+        # as self.parameters() has them, for less
+        parameters = [tensor for layer in self.layers for tensor in (layer.weight, layer.bias)]
+        if fused_network.suits(inputs, parameters):
+            return fused_network.evaluate(inputs, parameters)
+        return fused_network.layer_by_layer(inputs, parameters)
 
     @classmethod
     def from_weights(cls, weights: Mapping[str, np.ndarray]) -> "HaloToMassNet":

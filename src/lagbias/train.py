@@ -192,11 +192,12 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
     batches = run.batches(epoch)
     order = torch.from_numpy(np.concatenate(batches)).to(device)
     chosen_cells = order.split([len(batch) for batch in batches])
+    parameters = list(run.network.parameters())
     record = torch.empty(len(batches), 2, device=device)
     for number, (batch, chosen) in enumerate(zip(batches, chosen_cells, strict=True)):
         size = cells.size[chosen]
-        rows = cells.rows(chosen, int(cells.host_size[batch].sum()))
-        output = run.network(cells.inputs[rows])
+        inputs = cells.inputs_of(chosen, int(cells.host_size[batch].sum()))
+        output = run.network(inputs)
         f = f_from_output(output)
         mass = cells.factor[chosen] * sum_by_cell(f, size)
         model = mass / run.constraint.scale(mass, chosen)
@@ -204,7 +205,8 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
         loss = loss_function(model, target)
         step = Step(run.network, f, mass, target, epoch)
         penalty = non_negativity(output) + run.constraint.penalty(step)
-        run.optimiser.zero_grad(set_to_none=True)
+        for parameter in parameters:
+            parameter.grad = None
         (loss + penalty).backward()
         run.optimiser.step()
         record[number] = torch.stack([loss.detach(), model.detach().sum()])

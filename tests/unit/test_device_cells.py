@@ -27,6 +27,8 @@ def test_rows_of_chosen_cells_one_after_another(data):
     chosen = [17, 3, 40]
     expected = [row for j in chosen for row in range(data.cell_start[j], data.cell_start[j + 1])]
     assert cells.rows(torch.tensor(chosen), len(expected)).tolist() == expected
+    inputs = cells.inputs_of(torch.tensor(chosen), len(expected))
+    np.testing.assert_array_equal(inputs.numpy(), data.inputs[expected])
 
 
 def test_sums_of_ragged_cells_and_their_gradient():
