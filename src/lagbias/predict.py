@@ -131,10 +131,7 @@ def model_fields(
         rows = slice(first, min(first + _CHUNK, len(positions)))
         f = ensemble.f(inputs_of(rows), threads=threads)
         total += f.sum(axis=1, dtype=np.float64)
-        for field, weights in zip(fields, f, strict=True):
-            field += paint.paint_cic(
-                positions[rows], box_size, n_grid, weights=weights, threads=threads
-            )
+        paint.paint_cic(positions[rows], box_size, n_grid, weights=f, threads=threads, out=fields)
         in_cells += paint.paint_ngp(
             positions[rows], box_size, n_cells, weights=f.mean(axis=0), threads=threads
         )
