@@ -12,8 +12,8 @@ from lagbias.progress import bar
 
 __all__ = ["ModelFields", "Weights", "evaluate", "measure_spectra", "model_fields"]
 
-#: Particles handled at a time: some 0.3 GB of inputs and f for five networks.
-_CHUNK = 1 << 22
+#: Particles handled at a time: few, so that their inputs take memory that is used again and again.
+_CHUNK = 1 << 18
 
 
 class Weights(Protocol):
