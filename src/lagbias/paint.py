@@ -2,14 +2,12 @@
 
 Grid node [i, j, k] lies at (i, j, k) L / N and NGP cells are centred on the nodes, so that both
 schemes, like the initial density, share one origin. Sums are float64 and do not depend on the
-number of threads.
+number of threads. Several weights per particle are painted in one pass.
 """
 
-from collections.abc import Iterator
-
-import numba
 import numpy as np
 
+from lagbias.paint_kernels import deposit_planes, ngp_index, plane_below, sort_by_plane
 from lagbias.threads import numba_threads
 
 __all__ = ["cell_index", "overdensity", "paint_cic", "paint_ngp"]
@@ -51,7 +49,7 @@ def cell_index(
     _check(positions, box_size, n_cells)
     index = np.empty(len(positions), dtype=np.int32)
     with numba_threads(threads):
-        bad = _ngp_index(positions, float(box_size), n_cells, index)
+        bad = ngp_index(positions, float(box_size), n_cells, index)
     _refuse_outsiders(bad, box_size)
     return index
 
@@ -89,11 +87,17 @@ def paint_ngp(
     ValueError
         As `cell_index`, or if `weights` does not match `positions`.
     """
+    if weights is not None and weights.shape != positions.shape[:1]:
+        raise ValueError(
+            f"weights have shape {weights.shape} for positions of shape {positions.shape}; "
+            "give one weight for each particle."
+        )
     grid = np.zeros(n_cells**3, dtype=np.float64)
-    for chunk, chunk_weights in _chunks(positions, weights):
-        cells = cell_index(chunk, box_size, n_cells, threads=threads)
+    for first in range(0, len(positions), _CHUNK):
+        rows = slice(first, first + _CHUNK)
+        cells = cell_index(positions[rows], box_size, n_cells, threads=threads)
         # np.add.at adds in the order of the particles, whatever the chunks.
-        np.add.at(grid, cells, 1.0 if chunk_weights is None else chunk_weights)
+        np.add.at(grid, cells, 1.0 if weights is None else weights[rows].astype(np.float64))
     return grid.reshape(n_cells, n_cells, n_cells)
 
 
@@ -104,6 +108,7 @@ def paint_cic(
     *,
     weights: np.ndarray | None = None,
     threads: int = 1,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Share each weight among the eight nodes around the particle, linearly on each axis.
 
@@ -118,37 +123,42 @@ def paint_cic(
         Side L of the periodic box [Mpc/h].
     n_cells : int
         Nodes N per side.
-    weights : ndarray, shape (P,), keyword-only, optional
-        Weight of each particle; 1 if not given.
+    weights : ndarray, shape (P,) or (W, P), keyword-only, optional
+        Weight of each particle, or W of them, which find their nodes and shares only once; 1 if
+        not given.
     threads : int, keyword-only
         Threads to use; the result does not depend on it.
+    out : ndarray, float64, C-contiguous, shape of the result, keyword-only, optional
+        Grids to add to, in place; new ones if not given.
 
     Returns
     -------
-    ndarray, float64, shape (N, N, N)
-        Sums of weights, in their units.
+    ndarray, float64, shape (N, N, N), or (W, N, N, N) for W weights
+        Sums of weights, in their units; `out` where it was given.
 
     Raises
     ------
     ValueError
-        As `cell_index`, or if `weights` does not match `positions`.
+        As `cell_index`, or if `weights` does not match `positions`, or `out` the result.
     """
     _check(positions, box_size, n_cells)
-    grid = np.zeros((n_cells, n_cells, n_cells), dtype=np.float64)
+    rows = _weight_rows(positions, weights)
+    several = weights is not None and weights.ndim == 2
+    shape = (len(rows),) * several + (n_cells,) * 3
+    grids = np.zeros(shape) if out is None else _check_out(out, shape)
+    target = grids.reshape(len(rows), n_cells, n_cells, n_cells)
     with numba_threads(threads):
-        for chunk, chunk_weights in _chunks(positions, weights):
+        for first in range(0, len(positions), _CHUNK):
+            chunk = positions[first : first + _CHUNK]
             plane = np.empty(len(chunk), dtype=np.int32)
-            bad = _plane_below(chunk, float(box_size), n_cells, plane)
+            bad = plane_below(chunk, float(box_size), n_cells, plane)
             _refuse_outsiders(bad, box_size)
-            order, starts = _sort_by_plane(plane, n_cells, _SORT_BLOCKS)
-            unit = np.ones(1) if chunk_weights is None else chunk_weights
-            weighted = chunk_weights is not None
+            order, starts = sort_by_plane(plane, n_cells, _SORT_BLOCKS)
             # An odd grid's last plane is even and touches plane 0: it goes alone.
-            for first, stop in ((0, n_cells // 2 * 2), (1, n_cells), (n_cells // 2 * 2, n_cells)):
-                _deposit_planes(
-                    chunk, unit, weighted, float(box_size), order, starts, first, stop, grid
-                )
-    return grid
+            last_even = n_cells // 2 * 2
+            for planes in ((0, last_even), (1, n_cells), (last_even, n_cells)):
+                deposit_planes(chunk, rows, first, float(box_size), order, starts, *planes, target)
+    return grids
 
 
 def overdensity(field: np.ndarray) -> np.ndarray:
@@ -181,17 +191,26 @@ def overdensity(field: np.ndarray) -> np.ndarray:
     return contrast
 
 
-def _chunks(
-    positions: np.ndarray, weights: np.ndarray | None
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    if weights is not None and weights.shape != positions.shape[:1]:
+def _weight_rows(positions: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Return W weights per particle, (W, P) float32 or float64, or (1, 1) where all are one."""
+    if weights is None:
+        return np.ones((1, 1))
+    if weights.ndim not in (1, 2) or weights.shape[-1:] != positions.shape[:1]:
         raise ValueError(
             f"weights have shape {weights.shape} for positions of shape {positions.shape}; "
             "give one weight for each particle."
         )
-    for start in range(0, len(positions), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        yield positions[rows], None if weights is None else weights[rows].astype(np.float64)
+    kept = weights.dtype if weights.dtype in (np.float32, np.float64) else np.float64
+    return np.ascontiguousarray(np.atleast_2d(weights), dtype=kept)
+
+
+def _check_out(out: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if out.shape != shape or out.dtype != np.float64 or not out.flags.c_contiguous:
+        raise ValueError(
+            f"out has shape {out.shape} and dtype {out.dtype}; it must be a C-contiguous float64 "
+            f"array of shape {shape}."
+        )
+    return out
 
 
 def _check(positions: np.ndarray, box_size: float, n_cells: int) -> None:
@@ -210,91 +229,3 @@ def _refuse_outsiders(n_bad: int, box_size: float) -> None:
             f"{n_bad} particles have coordinates that are NaN or more than a box away from "
             f"[0, {box_size}) Mpc/h; check the units and the origin, and wrap the positions."
         )
-
-
-@numba.njit(inline="always")
-def _in_cells(x, box_size, n_cells):  # pragma: no cover - compiled
-    # Multiply before dividing: exact wherever the cell boundaries are representable.
-    return np.float64(x) * n_cells / box_size
-
-
-@numba.njit(parallel=True, cache=True)
-def _ngp_index(positions, box_size, n_cells, index):  # pragma: no cover - compiled
-    bad = 0
-    for p in numba.prange(len(positions)):
-        flat = 0
-        inside = True
-        for axis in range(3):
-            u = _in_cells(positions[p, axis], box_size, n_cells)
-            inside = inside and (-n_cells <= u <= 2 * n_cells)
-            flat = flat * n_cells + (int(np.floor(u + 0.5)) % n_cells if inside else 0)
-        index[p] = flat
-        bad += 0 if inside else 1
-    return bad
-
-
-@numba.njit(parallel=True, cache=True)
-def _plane_below(positions, box_size, n_cells, plane):  # pragma: no cover - compiled
-    bad = 0
-    for p in numba.prange(len(positions)):
-        inside = True
-        for axis in range(3):
-            u = _in_cells(positions[p, axis], box_size, n_cells)
-            inside = inside and (-n_cells <= u <= 2 * n_cells)
-        u = _in_cells(positions[p, 0], box_size, n_cells)
-        plane[p] = int(np.floor(u)) % n_cells if inside else 0
-        bad += 0 if inside else 1
-    return bad
-
-
-@numba.njit(parallel=True, cache=True)
-def _sort_by_plane(plane, n_planes, n_blocks):  # pragma: no cover - compiled
-    """Stable counting sort; a stable order is unique, so threads cannot change it."""
-    n = len(plane)
-    slots = np.zeros((n_blocks, n_planes), dtype=np.int64)
-    for block in numba.prange(n_blocks):
-        for p in range(block * n // n_blocks, (block + 1) * n // n_blocks):
-            slots[block, plane[p]] += 1
-    starts = np.empty(n_planes + 1, dtype=np.int64)
-    total = 0
-    for s in range(n_planes):
-        starts[s] = total
-        for block in range(n_blocks):
-            count = slots[block, s]
-            slots[block, s] = total
-            total += count
-    starts[n_planes] = total
-    order = np.empty(n, dtype=np.int32)
-    for block in numba.prange(n_blocks):
-        for p in range(block * n // n_blocks, (block + 1) * n // n_blocks):
-            order[slots[block, plane[p]]] = p
-            slots[block, plane[p]] += 1
-    return order, starts
-
-
-@numba.njit(parallel=True, cache=True)
-def _deposit_planes(
-    positions, weights, weighted, box_size, order, starts, first, stop, grid
-):  # pragma: no cover - compiled
-    """Deposit the particles above planes first, first + 2, … < stop."""
-    n = grid.shape[0]
-    for half in numba.prange((stop - first + 1) // 2):
-        s = first + 2 * half
-        for entry in range(starts[s], starts[s + 1]):
-            p = order[entry]
-            ux = _in_cells(positions[p, 0], box_size, n)
-            uy = _in_cells(positions[p, 1], box_size, n)
-            uz = _in_cells(positions[p, 2], box_size, n)
-            fx, fy, fz = ux - np.floor(ux), uy - np.floor(uy), uz - np.floor(uz)
-            j0, k0 = int(np.floor(uy)) % n, int(np.floor(uz)) % n
-            i1, j1, k1 = (s + 1) % n, (j0 + 1) % n, (k0 + 1) % n
-            w = weights[p] if weighted else 1.0
-            wx0, wx1 = w * (1.0 - fx), w * fx
-            grid[s, j0, k0] += wx0 * (1.0 - fy) * (1.0 - fz)
-            grid[s, j0, k1] += wx0 * (1.0 - fy) * fz
-            grid[s, j1, k0] += wx0 * fy * (1.0 - fz)
-            grid[s, j1, k1] += wx0 * fy * fz
-            grid[i1, j0, k0] += wx1 * (1.0 - fy) * (1.0 - fz)
-            grid[i1, j0, k1] += wx1 * (1.0 - fy) * fz
-            grid[i1, j1, k0] += wx1 * fy * (1.0 - fz)
-            grid[i1, j1, k1] += wx1 * fy * fz

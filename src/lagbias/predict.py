@@ -12,8 +12,8 @@ from lagbias.progress import bar
 
 __all__ = ["ModelFields", "Weights", "evaluate", "measure_spectra", "model_fields"]
 
-#: Particles handled at a time: some 0.3 GB of inputs and f for five networks.
-_CHUNK = 1 << 22
+#: Particles handled at a time: few, so that their inputs take memory that is used again and again.
+_CHUNK = 1 << 18
 
 
 class Weights(Protocol):
@@ -131,10 +131,7 @@ def model_fields(
         rows = slice(first, min(first + _CHUNK, len(positions)))
         f = ensemble.f(inputs_of(rows), threads=threads)
         total += f.sum(axis=1, dtype=np.float64)
-        for field, weights in zip(fields, f, strict=True):
-            field += paint.paint_cic(
-                positions[rows], box_size, n_grid, weights=weights, threads=threads
-            )
+        paint.paint_cic(positions[rows], box_size, n_grid, weights=f, threads=threads, out=fields)
         in_cells += paint.paint_ngp(
             positions[rows], box_size, n_cells, weights=f.mean(axis=0), threads=threads
         )

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from lagbias.morton import morton_order
+
 __all__ = ["DRAWS", "Subsample", "draw_even_subsample", "draw_subsample"]
 
 #: Particles per pass of the streaming loops; bounds their temporary memory to some 10 MB.
 _CHUNK = 1 << 20
-#: Bits per coordinate of the space-filling curve: three fit an unsigned 32-bit integer.
-_MORTON_BITS = 10
 
 
 class Subsample(NamedTuple):
@@ -119,10 +119,10 @@ def draw_even_subsample(
     Raises
     ------
     ValueError
-        If `fraction`, a cell index or `n_side` is out of range, or there are no particles.
+        If `fraction`, a cell index, `n_side` or a site is out of range, or there are no particles.
     """
     n_all, n_sub, next_slot, chosen = _quotas(cell_of_particle, n_cells, fraction)
-    order = np.argsort(_morton_code(lagrangian_site, n_side), kind="stable")
+    order = morton_order(lagrangian_site, n_side)
     _take_evenly(order, cell_of_particle, rng.random(n_cells), n_all, n_sub, next_slot, chosen)
     return _of_occupied_cells(chosen, n_all, n_sub)
 
@@ -150,21 +150,6 @@ def _of_occupied_cells(chosen: np.ndarray, n_all: np.ndarray, n_sub: np.ndarray)
     """Pack a draw with the counts of the cells that hold particles."""
     occupied = np.flatnonzero(n_all)
     return Subsample(chosen, occupied, n_all[occupied], n_sub[occupied])
-
-
-def _morton_code(sites: np.ndarray, n_side: int) -> np.ndarray:
-    """Interleave the bits of the three coordinates of flat grid indices."""
-    if not 1 <= n_side <= 1 << _MORTON_BITS:
-        raise ValueError(
-            f"An initial grid of {n_side} nodes per side does not fit the space-filling curve; use "
-            f"1 to {1 << _MORTON_BITS}, or training.sampling: random."
-        )
-    code = np.zeros(len(sites), np.uint32)
-    for shift, stride in enumerate((1, n_side, n_side * n_side)):
-        coordinate = (sites // stride % n_side).astype(np.uint32)
-        for bit in range(_MORTON_BITS):
-            code |= (coordinate >> bit & 1) << (3 * bit + shift)
-    return code
 
 
 def _count(cell_of_particle: np.ndarray, n_cells: int) -> np.ndarray:
@@ -198,11 +183,17 @@ def _select(cells, uniforms, first, remaining, needed, next_slot, chosen):
 def _take_evenly(order, cell_of_particle, starts, n_all, n_sub, next_slot, chosen):
     seen = np.zeros(n_all.size, np.int64)
     taken = np.zeros(n_all.size, np.int64)
+    # rank of the next one to take: every (n_all / n_sub)-th, from a random start
+    rank = np.full(n_all.size, -1, np.int64)
+    for cell in range(n_all.size):
+        if n_sub[cell] > 0:
+            rank[cell] = int(starts[cell] * n_all[cell] / n_sub[cell])
     for particle in order:
         cell = cell_of_particle[particle]
-        # rank of the next one to take: every (n_all / n_sub)-th, from a random start
-        rank = int((taken[cell] + starts[cell]) * n_all[cell] / n_sub[cell])
-        if seen[cell] == rank and taken[cell] < n_sub[cell]:
+        if seen[cell] == rank[cell]:
             chosen[next_slot[cell] + taken[cell]] = particle
             taken[cell] += 1
+            full = taken[cell] == n_sub[cell]
+            step = (taken[cell] + starts[cell]) * n_all[cell] / n_sub[cell]
+            rank[cell] = -1 if full else int(step)
         seen[cell] += 1

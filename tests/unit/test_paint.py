@@ -126,6 +126,43 @@ def test_threads_and_chunks_change_nothing(monkeypatch):
                 np.testing.assert_allclose(grid, expected, rtol=DOUBLE_PRECISION)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("n_cells", [15, 16])
+def test_several_weights_are_painted_like_one_by_one(n_cells, dtype, monkeypatch):
+    monkeypatch.setattr(paint, "_CHUNK", 4_001)
+    positions, _ = particles(10_000)
+    weights = (100 * np.random.default_rng(1).random((3, 10_000))).astype(dtype)
+    grids = paint_cic(positions, BOX_SIZE, n_cells, weights=weights, threads=2)
+    assert grids.shape == (3, n_cells, n_cells, n_cells)
+    for grid, one in zip(grids, weights, strict=True):
+        expected = paint_cic(positions, BOX_SIZE, n_cells, weights=one)
+        np.testing.assert_array_equal(grid, expected)
+
+
+def test_painting_adds_to_the_grids_given():
+    positions, _ = particles(1_000)
+    weights = np.random.default_rng(1).random((2, 1_000))
+    grids = np.zeros((2, 8, 8, 8))
+    for rows in (slice(0, 300), slice(300, 1_000)):
+        part = weights[:, rows]
+        assert paint_cic(positions[rows], BOX_SIZE, 8, weights=part, out=grids) is grids
+    expected = paint_cic(positions, BOX_SIZE, 8, weights=weights)
+    # each node adds the same terms, plane by plane within each part
+    np.testing.assert_allclose(grids, expected, rtol=DOUBLE_PRECISION)
+    for wrong in (grids[0], grids.astype(np.float32), grids.transpose(0, 2, 1, 3)):
+        with pytest.raises(ValueError, match="C-contiguous float64"):
+            paint_cic(positions, BOX_SIZE, 8, weights=weights, out=wrong)
+
+
+def test_two_weights_of_a_single_particle():
+    """As many weights as grids, not one for all particles."""
+    grids = paint_cic(
+        np.array([[10.0, 20.0, 30.0]]), BOX_SIZE, 10, weights=np.array([[2.0], [5.0]])
+    )
+    assert grids[0, 1, 2, 3] == 2.0
+    assert grids[1, 1, 2, 3] == 5.0
+
+
 def test_the_number_of_numba_threads_is_restored():
     import numba
 
@@ -171,6 +208,8 @@ def test_refuses_wrong_arguments():
     positions, weights = particles(10)
     with pytest.raises(ValueError, match="one weight"):
         paint_cic(positions, BOX_SIZE, 4, weights=weights[:-1])
+    with pytest.raises(ValueError, match="one weight"):
+        paint_cic(positions, BOX_SIZE, 4, weights=weights[:, None])
     with pytest.raises(ValueError, match="one weight"):
         paint_ngp(positions, BOX_SIZE, 4, weights=weights[:-1])
     with pytest.raises(ValueError, match="expected"):

@@ -11,6 +11,8 @@ from lagbias.network import HaloToMassNet, TrainedNetwork
 BOX_SIZE = 50.0
 N_GRID = 8
 N_CELLS = 5
+# f is float32, and PyTorch may round it otherwise in chunks of another length.
+SINGLE_PRECISION = 1e-5
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +73,16 @@ def test_chunks_do_not_matter(box, monkeypatch):
     monkeypatch.setattr(predict, "_CHUNK", 1001)
     for name, values in measure(box, ensemble()).items():
         np.testing.assert_allclose(values, whole[name], rtol=1e-4, err_msg=name)
+
+
+def test_fields_are_those_of_each_network_alone(box, monkeypatch):
+    positions, inputs, _ = box
+    nets = ensemble((1.0, 1.3, 0.7))
+    monkeypatch.setattr(predict, "_CHUNK", 1001)
+    fields = painted(box, nets).fields
+    for field, f in zip(fields, nets.f(inputs), strict=True):
+        expected = paint.paint_cic(positions, BOX_SIZE, N_GRID, weights=f)
+        np.testing.assert_allclose(field, expected, rtol=SINGLE_PRECISION)
 
 
 def test_average_is_the_field_of_the_mean_f(box):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lagbias import subsample as module
+from lagbias.morton import morton_order
 from lagbias.subsample import draw_even_subsample, draw_subsample
 
 
@@ -98,6 +99,22 @@ def test_even_draw_fills_the_same_quotas_without_replacement(lattice, fraction):
         np.testing.assert_array_equal(getattr(even, name), getattr(random, name))
     assert len(set(even.particles)) == even.n_sub.sum()
     np.testing.assert_array_equal(cells[even.particles], np.repeat(even.cells, even.n_sub))
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.13, 0.5, 1.0])
+def test_even_draw_against_a_plain_one(fraction):
+    """Uneven cells, some empty, and sites that several particles share."""
+    sites = rng(1).integers(0, N_SIDE**3, 3000)
+    cells = np.minimum(rng(2).geometric(0.2, 3000), 15).astype(np.int32)
+    starts, curve = rng(4).random(20), morton_order(sites, N_SIDE)
+    expected = []
+    for cell in range(20):
+        line = [p for p in curve if cells[p] == cell]
+        quota = max(int(fraction * len(line) + 1e-9), 1) if line else 0
+        ranks = ((np.arange(quota) + starts[cell]) * len(line) / max(quota, 1)).astype(int)
+        expected += [line[rank] for rank in ranks]
+    sample = draw_even_subsample(cells, 20, fraction, rng(4), lagrangian_site=sites, n_side=N_SIDE)
+    np.testing.assert_array_equal(sample.particles, expected)
 
 
 def test_even_draw_takes_each_particle_equally_often(lattice):
