@@ -11,7 +11,7 @@ from abacusnbody.data.bitpacked import unpack_pids, unpack_rvint
 
 from lagbias.acquire.checksum import CHECKSUM_FILE, mismatch, read_checksums
 from lagbias.cosmology import abacus_linear_power
-from lagbias.sources.abacus import read_box
+from lagbias.sources.abacus import lagrangian_nodes, read_box
 from lagbias.sources.abacus_asdf import read_column, read_header
 from lagbias.sources.abacus_files import find_box
 from lagbias.sources.base import check_alignment, check_contract, large_scale_correlation
@@ -79,9 +79,13 @@ def test_density_has_the_variance_of_the_linear_power(made):
 
 
 def test_particles_in_groups_are_in_dense_places(made):
-    density = made.box.linear_density.ravel()[made.box.lagrangian_site]
-    inside = made.counts["in_groups"]
-    assert density[:inside].mean() > 0.5 > -0.2 > density[inside:].mean()
+    nodes = lagrangian_nodes(SIZES["ppd"], SIZES["n_ic"])
+    density = {}
+    for group in ("halo", "field"):
+        (path,) = getattr(made.files, f"{group}_pid")
+        lattice = unpack_pids(read_column(path, "packedpid"), lagr_idx=True)["lagr_idx"]
+        density[group] = made.box.linear_density[tuple(nodes[lattice].T)].mean()
+    assert density["halo"] > 0.5 > -0.2 > density["field"]
 
 
 def test_velocities_are_those_of_the_displacements(made):
