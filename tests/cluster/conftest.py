@@ -69,6 +69,7 @@ def cluster():
     script = Path(__file__).with_name("one_node.sh")
     begun = subprocess.run([script, "up"], capture_output=True, text=True, check=False)
     if begun.returncode:
+        subprocess.run([script, "down"], check=False, capture_output=True)
         pytest.skip(f"no SLURM cluster here: {begun.stderr.strip()[-300:]}")
     node = subprocess.run(["sinfo", "-hN", "-o%N"], capture_output=True, text=True, check=True)
     yield Cluster(script, node.stdout.strip())

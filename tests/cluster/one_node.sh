@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # A SLURM cluster of one node on this machine, for the tests: no systemd, no cgroups, no accounting database.
 #
-#   one_node.sh up | down | restart-controller
+#   one_node.sh up | down | restart-controller [seconds between]
+#
+# The tests take it down when they end; after tests that were killed, do it by hand.
 #
 # Needs root, and munge, slurmctld, slurmd and slurm-client (Debian's names); with LAGBIAS_SLURM=install they
 # are installed. It writes /etc/slurm, because job steps do not pass SLURM_CONF on, and leaves a

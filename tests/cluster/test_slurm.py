@@ -173,7 +173,12 @@ def test_interrupted_and_killed_runs_are_taken_up(cluster, prepared, local, wait
         cluster.cancel()
         wait_for(lambda: not cluster.jobs("RUNNING", "PENDING", "COMPLETING"))
     checkout.snakemake("--unlock")
-    with on_cluster(cluster, checkout, "--", *FEATURES) as process:
+    # the last time with a GPU, of which the cluster has a pretended one
+    known = set(cluster.jobs())
+    gpu = ("--set-resources", "simulate_box:gpu=1")
+    with on_cluster(cluster, checkout, *gpu, "--", *FEATURES) as process:
         finish(process, checkout)
+    begun = [cluster.description(job) for job in sorted(set(cluster.jobs()) - known, key=int)]
+    assert [job.get("TresPerJob") for job in begun] == ["gres:gpu:1", None]
     expected, found = local.artefacts(), checkout.artefacts()
     assert [name for name in found if found[name] != expected[name]] == []

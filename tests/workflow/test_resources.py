@@ -61,6 +61,7 @@ PAPER_RUN = {
     "make_halo_fields": (1156, 9, "5Rf_fine"),
     "fit_whitening": (900, 23, "5Rf_fine"),
     "train_network": (5652, 287, "5Rf_fine"),
+    "least_squares": (4579, 29, "1Rf"),
     "gradient_pca": (1732, 16, "5Rf_fine"),
     "predict_spectra": (4381, 270, "5Rf_fine"),
 }

@@ -61,4 +61,4 @@ def evaluation(wildcards):
 def subsamples(wildcards, boxes):
     """Memory [MB] of drawing sub-samples from so many boxes, with their inputs."""
     columns = 1 + 2 * n_radii(wildcards)
-    return 600 + 20e-6 * BOX_PARTICLES + 8e-6 * boxes * columns * TRAINING_PARTICLES
+    return 800 + 20e-6 * BOX_PARTICLES + 8e-6 * boxes * columns * TRAINING_PARTICLES
