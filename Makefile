@@ -19,7 +19,7 @@ PINNED := pyproject.toml constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(SNAKEMAKE_ARGS)
 
 .DEFAULT_GOAL := figures
-.PHONY: setup figures test plan report graph gallery lint format clean
+.PHONY: setup figures test test-cluster plan report graph gallery lint format clean
 
 # the stamp holds what was installed: nothing is done again unless a requirement changed
 setup:
@@ -36,6 +36,10 @@ figures: setup
 
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# as root: starts a SLURM cluster of one node on this machine, installed if it is missing (Debian)
+test-cluster: setup
+	LAGBIAS_SLURM=install $(BIN)/python -m pytest tests/cluster $(PYTEST_ARGS)
 
 plan: setup
 	$(SNAKEMAKE) --dry-run

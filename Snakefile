@@ -18,6 +18,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/paths.smk"
+include: "workflow/rules/resources.smk"
 include: f"workflow/rules/{CONFIG.source}.smk"
 include: "workflow/rules/boxes.smk"
 include: "workflow/rules/features.smk"

@@ -6,6 +6,11 @@
 include: "abacus_common.smk"
 
 
+localrules:
+    inventory,
+    plan_acquisition,
+
+
 rule inventory:
     log:
         f"logs/{CONFIG.run}/inventory.log",
@@ -29,6 +34,8 @@ rule plan_acquisition:
         "logs/{run}/plan_acquisition.log",
     conda:
         "../../environment.yml"
+    resources:
+        **needs(200),
     params:
         abacus=abacus_keys(*WHICH_FILES, *WHERE_FROM),
         simulations=simulations(),
@@ -50,6 +57,9 @@ rule acquire_box:
         "benchmarks/{run}/acquire_box/{box}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        # 3.7 GB over a slow line
+        **needs(200, seconds=6 * 3600),
     params:
         code=code("acquire_box"),
         abacus=abacus_keys(*WHICH_FILES, *WHERE_FROM),
@@ -77,15 +87,10 @@ rule read_box:
     threads: 2
     resources:
         # particles twice while they are sorted, the density, and one unpacked file
-        mem_mb=lambda wildcards, attempt: int(
-            attempt
-            * (
-                1000
-                + 2e-6 * CONFIG.abacus.particles_per_side**3
-                + 2e-5 * CONFIG.abacus.density_grid**3
-            )
+        **needs(
+            megabytes=400 + 40e-6 * BOX_PARTICLES + 24e-6 * NODES,
+            seconds=1e-6 * BOX_PARTICLES,
         ),
-        runtime=lambda wildcards, attempt: attempt * 60,
     params:
         code=code("read_box"),
         abacus=abacus_keys(

@@ -12,6 +12,11 @@ rule make_halo_fields:
         "benchmarks/{run}/make_halo_fields/{box}.{sample}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(
+            megabytes=230 + 18e-6 * EVALUATION_CELLS,
+            seconds=1e-7 * BOX_PARTICLES,
+        ),
     params:
         code=code("make_halo_fields"),
         sample=lambda wildcards: section("halo_samples", wildcards.sample),

@@ -1,6 +1,10 @@
 # The paper's claims, checked on what the run has made, and the configuration, for the report.
 
 
+localrules:
+    write_configuration,
+
+
 rule check_claims:
     input:
         **evidence(),
@@ -19,6 +23,8 @@ rule check_claims:
         "benchmarks/{run}/check_claims.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300 + 16e-6 * EVALUATION_CELLS),
     params:
         code=code("check_claims"),
         roles=roles(),
@@ -42,6 +48,8 @@ rule write_configuration:
         "benchmarks/{run}/write_configuration.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(200),
     params:
         code=code("write_configuration"),
         configuration=CONFIG.model_dump(),

@@ -17,6 +17,14 @@ rule gradient_pca:
         "benchmarks/{run}/gradient_pca/{train_box}.{sample}.{smoothing_set}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(
+            megabytes=lambda wildcards: 350
+            + 10e-6 * BOX_PARTICLES
+            + 60e-6 * n_radii(wildcards) * CONFIG.gradient_pca.particles,
+            seconds=1e-5 * NETWORK * CONFIG.gradient_pca.particles
+            + 1e-7 * BOX_PARTICLES,
+        ),
     params:
         code=code("gradient_pca"),
         device=CONFIG.training.device,

@@ -14,11 +14,11 @@ rule simulate_box:
         "../../environment.yml"
     threads: 2
     resources:
-        # two meshes of (2n)^3, particles and displacements in float32, as measured, and half again
-        mem_mb=lambda wildcards, attempt: int(
-            attempt * (600 + 1.5e-4 * CONFIG.embedded.particles_per_side**3)
+        # two meshes of (2n)^3, particles and displacements in float32
+        **needs(
+            megabytes=400 + 96e-6 * BOX_PARTICLES,
+            seconds=4e-7 * BOX_PARTICLES * CONFIG.embedded.steps,
         ),
-        runtime=lambda wildcards, attempt: attempt * 60,
     params:
         code=code("simulate_box"),
         embedded={k: v for k, v in section("embedded").items() if k != "boxes"},

@@ -12,6 +12,12 @@ rule make_features:
         "benchmarks/{run}/make_features/{box}.rf{rf}.tsv"
     conda:
         "../../environment.yml"
+    threads: threads_for(NODES)
+    resources:
+        **needs(
+            megabytes=200 + 28e-6 * NODES,
+            seconds=2e-7 * NODES,
+        ),
     params:
         code=code("make_features"),
         rf=lambda wildcards: float(wildcards.rf),
@@ -33,6 +39,13 @@ rule fit_whitening:
         "benchmarks/{run}/fit_whitening/{box}.{smoothing_set}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(
+            megabytes=lambda wildcards: 300
+            + 1e-6 * BOX_PARTICLES
+            + 130 * n_radii(wildcards),
+            seconds=lambda wildcards: 5e-8 * BOX_PARTICLES * n_radii(wildcards),
+        ),
     params:
         code=code("fit_whitening"),
         radii=lambda wildcards: CONFIG.smoothing_sets[wildcards.smoothing_set],

@@ -18,6 +18,8 @@ rule principal_components:
         "benchmarks/{run}/figures/principal_components.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("principal_components"),
         smoothing_sets=radii_of([CONFIG.figure_sets.multi_scale]),
@@ -45,6 +47,8 @@ rule power_ratio_retrained:
         "benchmarks/{run}/figures/power_ratio_retrained.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("power_ratio_retrained"),
         smoothing_sets=radii_of(CONFIG.figure_sets.retrained),
@@ -71,6 +75,8 @@ rule component_coefficients:
         "benchmarks/{run}/figures/component_coefficients.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("component_coefficients"),
         smoothing_sets=radii_of(CONFIG.figure_sets.components),
@@ -100,6 +106,8 @@ rule thin_mass_components:
         "benchmarks/{run}/figures/thin_mass_components.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("thin_mass_components"),
         samples={name: section("halo_samples", name) for name in CONFIG.thin_samples},

@@ -19,6 +19,8 @@ rule validation_loss_smoothing_sets:
         "benchmarks/{run}/figures/validation_loss_smoothing_sets.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("validation_loss_smoothing_sets"),
         smoothing_sets=radii_of(CONFIG.figure_sets.compared()),
@@ -51,6 +53,8 @@ rule residual_slices:
         "benchmarks/{run}/figures/residual_slices.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300 + 60e-6 * EVALUATION_CELLS),
     params:
         code=code("residual_slices"),
     message:
@@ -83,6 +87,8 @@ rule validation_loss_retrained:
         "benchmarks/{run}/figures/validation_loss_retrained.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("validation_loss_retrained"),
         smoothing_sets=radii_of([CONFIG.figure_sets.retrained_losses]),

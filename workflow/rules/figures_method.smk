@@ -17,6 +17,11 @@ rule cut_slab:
         "benchmarks/{run}/cut_slab/{train_box}.{sample}.{smoothing_set}.{inputs}.on_{box}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(
+            megabytes=500 + 40e-6 * BOX_PARTICLES + 12e-6 * NODES,
+            seconds=1e-6 * BOX_PARTICLES,
+        ),
     params:
         code=code("cut_slab"),
         device=CONFIG.training.device,
@@ -45,6 +50,8 @@ rule method_overview:
         "benchmarks/{run}/figures/method_overview.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("method_overview"),
     message:
@@ -79,6 +86,8 @@ rule least_squares_comparison:
         "benchmarks/{run}/figures/least_squares_comparison.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("least_squares_comparison"),
     message:

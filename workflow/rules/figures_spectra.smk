@@ -30,6 +30,8 @@ rule power_ratio_boxes:
         "benchmarks/{run}/figures/power_ratio_boxes.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("power_ratio_boxes"),
     message:
@@ -56,6 +58,8 @@ rule power_ratio_smoothing_sets:
         "benchmarks/{run}/figures/power_ratio_smoothing_sets.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("power_ratio_smoothing_sets"),
         smoothing_sets=radii_of(CONFIG.figure_sets.compared()),
@@ -82,6 +86,8 @@ rule power_ratio_all_sets:
         "benchmarks/{run}/figures/power_ratio_all_sets.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(300),
     params:
         code=code("power_ratio_all_sets"),
         smoothing_sets=radii_of(CONFIG.threshold_sets()),

@@ -16,6 +16,11 @@ rule least_squares:
         "benchmarks/{run}/least_squares/{train_box}.{sample}.{smoothing_set}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(
+            megabytes=lambda wildcards: subsamples(wildcards, len(CONFIG.seeds)),
+            seconds=2e-6 * TRAINING_PARTICLES * len(CONFIG.seeds),
+        ),
     params:
         code=code("least_squares"),
         least_squares=section("least_squares"),
@@ -41,6 +46,12 @@ rule predict_least_squares:
         "benchmarks/{run}/predict_least_squares/{train_box}.{sample}.{smoothing_set}.on_{box}.tsv"
     conda:
         "../../environment.yml"
+    threads: threads_for(BOX_PARTICLES)
+    resources:
+        **needs(
+            megabytes=evaluation,
+            seconds=1e-6 * BOX_PARTICLES,
+        ),
     params:
         code=code("predict_least_squares"),
     message:
@@ -66,6 +77,11 @@ rule bin_networks:
         "benchmarks/{run}/bin_networks/{train_box}.{sample}.{smoothing_set}.{inputs}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        **needs(
+            megabytes=500 + 16e-6 * BOX_PARTICLES,
+            seconds=4e-7 * NETWORK * BOX_PARTICLES * len(CONFIG.seeds),
+        ),
     params:
         code=code("bin_networks"),
         device=CONFIG.training.device,

@@ -24,7 +24,10 @@ rule train_network:
     conda:
         "../../environment.yml"
     resources:
-        runtime=lambda wildcards, attempt: attempt * 240,
+        **needs(
+            megabytes=lambda wildcards: subsamples(wildcards, 2),
+            seconds=1e-5 * NETWORK * TRAINING_PARTICLES * CONFIG.training.epochs,
+        ),
     params:
         code=code("train_network"),
         training=section("training"),

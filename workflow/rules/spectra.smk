@@ -18,6 +18,12 @@ rule predict_spectra:
         "benchmarks/{run}/predict_spectra/{train_box}.{sample}.{smoothing_set}.{inputs}.on_{box}.tsv"
     conda:
         "../../environment.yml"
+    threads: threads_for(BOX_PARTICLES)
+    resources:
+        **needs(
+            megabytes=evaluation,
+            seconds=1e-6 * NETWORK * BOX_PARTICLES * len(CONFIG.seeds),
+        ),
     params:
         code=code("predict_spectra"),
         device=CONFIG.training.device,

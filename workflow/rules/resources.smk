@@ -1,0 +1,64 @@
+# What jobs ask of a batch system: memory, time and threads, from the size of the problem. Local runs use
+# threads only. None of it is provenance: to ask for more makes nothing anew.
+
+from math import ceil
+
+# numbers that the sizes of arrays follow from
+BOX_PARTICLES = CONFIG.settings().particles_per_side ** 3
+NODES = BOX_PARTICLES
+if CONFIG.source == "abacus":
+    # the particles that AbacusSummit keeps of each box: sub-sample A
+    BOX_PARTICLES, NODES = 0.03 * BOX_PARTICLES, CONFIG.abacus.density_grid**3
+EVALUATION_CELLS = CONFIG.evaluation.grid**3
+TRAINING_PARTICLES = CONFIG.training.subsample * BOX_PARTICLES
+# multiplications in a network, in units of those of the default one
+NETWORK = (
+    (1 + CONFIG.training.hidden_layers) / 6 * max(1, CONFIG.training.width / 64) ** 2
+)
+
+# half again what was measured, and as much more with every attempt after a failure
+MARGIN = 1.5
+# Snakemake, twice, around a job of a batch system [MB]
+AROUND = 400
+# starting Python, waiting for a file system, slower machines [min]
+LEAST_MINUTES = 10
+# of compiled loops over particles or nodes; fewer are done before more threads could help
+PER_THREAD = 40_000_000
+
+
+def needs(megabytes, seconds=0):
+    """Memory and time of a job, for `resources`; either may be a function of the wildcards."""
+
+    def value_of(estimate, wildcards):
+        return estimate(wildcards) if callable(estimate) else estimate
+
+    def mem_mb(wildcards, attempt):
+        return ceil(attempt * (AROUND + MARGIN * value_of(megabytes, wildcards)))
+
+    def runtime(wildcards, attempt):
+        minutes = MARGIN * value_of(seconds, wildcards) / 60
+        return ceil(attempt * max(LEAST_MINUTES, minutes))
+
+    return {"mem_mb": mem_mb, "runtime": runtime}
+
+
+def threads_for(size):
+    """Threads of a job that loops over so many particles or nodes: 1 up to 8."""
+    return min(8, 1 + int(size) // PER_THREAD)
+
+
+def n_radii(wildcards):
+    """Number of smoothing radii of a job's set."""
+    return len(CONFIG.smoothing_sets[wildcards.smoothing_set])
+
+
+def evaluation(wildcards):
+    """Memory [MB] in which an ensemble is evaluated at every particle of a box."""
+    fields = (3 + len(CONFIG.seeds)) * EVALUATION_CELLS
+    return 600 + 16e-6 * BOX_PARTICLES + 130 * n_radii(wildcards) + 4e-6 * fields
+
+
+def subsamples(wildcards, boxes):
+    """Memory [MB] of drawing sub-samples from so many boxes, with their inputs."""
+    columns = 1 + 2 * n_radii(wildcards)
+    return 800 + 20e-6 * BOX_PARTICLES + 8e-6 * boxes * columns * TRAINING_PARTICLES
