@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.render:
         from . import runner
 
-        sys.stdout.write(runner.rendered(chosen.render, as_markdown=chosen.markdown))
+        sys.stdout.write(runner.rendered(chosen))
         return
     # before NumPy, torch and Numba are imported: they read these once
     for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", type=Path, default=Path("benchmarks/suite.json"), help="where results go")
     add("--update", action="store_true", help="keep what that file holds and is not measured now")
     add("--markdown", action="store_true", help="print Markdown instead of plain tables")
+    add("--document", type=Path, metavar="FILE", help="put the tables into this Markdown file")
     add("--render", type=Path, metavar="JSON", help="print the tables of a file; measure nothing")
     return parser
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 
-__all__ = ["markdown", "plain"]
+__all__ = ["inserted", "markdown", "plain"]
+
+#: Between these lines of a document stand the tables.
+_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 _COMPARED = ("what", "how", "time", "rate", "lagbias is faster by", "share of the machine's limit")
 _RULES = (
@@ -25,12 +28,37 @@ def markdown(results: dict) -> str:
     results : dict
         As in the JSON file.
     """
-    return _document(results, _markdown_table, "## ")
+    return _document(results, _markdown_table, "### ")
 
 
 def plain(results: dict) -> str:
     """Write all results as tables for a terminal."""
     return _document(results, _plain_table, "")
+
+
+def inserted(document: str, tables: str) -> str:
+    """Replace the tables of a document.
+
+    Parameters
+    ----------
+    document : str
+        Markdown with the two comments between which tables stand.
+    tables : str
+        What `markdown` returned.
+
+    Raises
+    ------
+    ValueError
+        If the comments are missing or in the wrong order.
+    """
+    before, begin, rest = document.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        raise ValueError(
+            f"The document has no place for tables: put the lines {_BEGIN} and {_END} in it, in "
+            f"this order."
+        )
+    return f"{before}{_BEGIN}\n\n{tables}\n{_END}{after}"
 
 
 def _document(results: dict, table, heading: str) -> str:
@@ -97,9 +125,12 @@ def _rule(rule: dict) -> tuple[str, ...]:
 def _totals(run: dict) -> str:
     text = (
         f"{run['jobs']} jobs, {run['total_s']:.0f} s of job time, {run['cpu_s']:.0f} s of "
-        f"processor time; start-up, measured now, is {100 * run['start_up_share']:.0f} % of the "
-        f"job time (an interpreter alone: {run['empty_interpreter_s']:.2f} s)."
+        f"processor time, {run['span_s']:.0f} s from the first job's start to the last one's end. "
+        f"Start-up, timed now, is {100 * run['start_up_share']:.0f} % of the job time"
     )
+    if run["start_up_cpu_share"]:
+        text += f" and {100 * run['start_up_cpu_share']:.0f} % of the processor time"
+    text += f" (an interpreter alone: {run['empty_interpreter_s']:.2f} s)."
     if run.get("wall_s"):
         text += f" The whole workflow took {run['wall_s']:.0f} s on {run['cores']} cores."
     if run["particles_per_second"]:

@@ -42,16 +42,20 @@ def run(chosen: argparse.Namespace) -> str:
     text = json.dumps(results, indent=1, ensure_ascii=False)
     chosen.json.write_text(text + "\n", encoding="utf-8")
     say(f"wrote {chosen.json} after {time.perf_counter() - started:.0f} s")
-    return _tables(results, as_markdown=chosen.markdown)
+    return _tables(results, chosen)
 
 
-def rendered(path: Path, *, as_markdown: bool) -> str:
-    """Return the tables of a JSON file."""
-    return _tables(json.loads(path.read_text(encoding="utf-8")), as_markdown=as_markdown)
+def rendered(chosen: argparse.Namespace) -> str:
+    """Return the tables of a JSON file, as `run` does."""
+    return _tables(json.loads(chosen.render.read_text(encoding="utf-8")), chosen)
 
 
-def _tables(results: dict, *, as_markdown: bool) -> str:
-    return report.markdown(results) if as_markdown else report.plain(results)
+def _tables(results: dict, chosen: argparse.Namespace) -> str:
+    if chosen.document:
+        text = chosen.document.read_text(encoding="utf-8")
+        new = report.inserted(text, report.markdown(results))
+        chosen.document.write_text(new, encoding="utf-8")
+    return report.markdown(results) if chosen.markdown else report.plain(results)
 
 
 def _stages() -> dict:

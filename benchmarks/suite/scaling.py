@@ -1,6 +1,7 @@
 """How costs grow: with particles, grid cells, radii, seeds and boxes."""
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ def _series(settings: Settings) -> Iterator[Series]:
         "features", "radii", [1, 2, 3, 5], lambda radii: _features(settings, sides[-3], radii)
     )
     yield Series("painting and spectrum", "boxes", [1, 2, 4], lambda boxes: _boxes(settings, boxes))
-    if not small:
+    if not small and _cores() > 1:
         yield Series(
             "trainings side by side",
             "processes",
@@ -213,7 +214,7 @@ def _one_of_several(settings: Settings, particles: int, barrier, times) -> None:
 
 
 def _cores() -> int:
-    return multiprocessing.cpu_count()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _timed(job: Callable[[], object]) -> float:

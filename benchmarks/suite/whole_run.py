@@ -37,24 +37,26 @@ def breakdown(directory: Path, run: str) -> dict:
     -------
     dict
         ``rules``, one entry a rule with its jobs, median and total time [s], peak memory [MB],
-        share of all jobs' time and share of its own that is start-up; totals; and
-        ``particles_per_second``, the median training speed in the logs.
+        share of all jobs' time and share of its own that is start-up; sums of these; ``span_s``
+        from the first job's start to the last one's end; ``particles_per_second``, the median
+        training speed in the logs. Start-up is timed now, on a machine that may be less busy.
 
     Raises
     ------
     FileNotFoundError
         If the run has left no benchmark files.
     """
-    files = sorted((directory / "benchmarks" / run).rglob("*.tsv"))
+    root = directory / "benchmarks" / run
+    files = sorted(root.rglob("*.tsv"))
     if not files:
         raise FileNotFoundError(
-            f"{directory / 'benchmarks' / run} holds no benchmark files. Choose the directory and "
+            f"{root} holds no benchmark files. Choose the directory and "
             f"the name of a finished run with --run-directory and --run-name, or make one with "
             f"--run tiny."
         )
     jobs: dict[str, list[dict]] = {}
     for path in files:
-        jobs.setdefault(_rule_of(path, directory / "benchmarks" / run), []).append(_read(path))
+        jobs.setdefault(_rule_of(path, root), []).append(_read(path))
     total = sum(job["s"] for group in jobs.values() for job in group)
     rules = [_summary(rule, group, total) for rule, group in jobs.items()]
     start_up = sum(rule["start_up_s"] * rule["jobs"] for rule in rules)
@@ -63,8 +65,10 @@ def breakdown(directory: Path, run: str) -> dict:
         "rules": sorted(rules, key=lambda rule: -rule["total_s"]),
         "jobs": len(files),
         "total_s": total,
-        "cpu_s": sum(rule["cpu_s"] for rule in rules),
+        "cpu_s": (cpu := sum(rule["cpu_s"] for rule in rules)),
+        "span_s": _span(jobs.values()),
         "start_up_share": start_up / total,
+        "start_up_cpu_share": start_up / cpu if cpu else None,
         "empty_interpreter_s": _start_up_time(()),
         "particles_per_second": _training_speed(directory / "logs" / run / "train_network"),
     }
@@ -97,6 +101,12 @@ def run_workflow(configuration: str, directory: Path, cores: int) -> float:
     return time.perf_counter() - started
 
 
+def _span(groups: Iterable[list[dict]]) -> float:
+    """Return the time from the start of the first job to the end of the last [s]."""
+    jobs = [job for group in groups for job in group]
+    return max(job["ended"] for job in jobs) - min(job["ended"] - job["s"] for job in jobs)
+
+
 def _rule_of(path: Path, root: Path) -> str:
     """Return the rule: the folder of its jobs, or the file's name where a rule has one job."""
     parts = path.relative_to(root).parts
@@ -113,6 +123,7 @@ def _read(path: Path) -> dict:
         "max_rss": _number(row["max_rss"]),
         "cpu_time": _number(row["cpu_time"]),
         "names": [path.parent.name, path.stem],
+        "ended": path.stat().st_mtime,
     }
 
 
