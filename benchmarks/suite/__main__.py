@@ -1,9 +1,12 @@
 """Command line: ``python -m benchmarks.suite``."""
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
+
+from . import report
 
 STAGES = ("features", "training", "evaluation", "painting", "spectra", "simulation")
 
@@ -12,9 +15,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure what the arguments ask for, print tables, and write JSON."""
     chosen = _parser().parse_args(arguments)
     if chosen.render:
-        from . import runner
-
-        sys.stdout.write(runner.rendered(chosen))
+        results = json.loads(chosen.render.read_text(encoding="utf-8"))
+        how = {"as_markdown": chosen.markdown, "document": chosen.document}
+        sys.stdout.write(report.tables(results, **how))
         return
     # before NumPy, torch and Numba are imported: they read these once
     for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):

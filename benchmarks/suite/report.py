@@ -1,8 +1,9 @@
 """Tables of what was measured, plain or in Markdown."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
-__all__ = ["inserted", "markdown", "plain"]
+__all__ = ["inserted", "tables"]
 
 #: Between these lines of a document stand the tables.
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -20,31 +21,39 @@ _RULES = (
 )
 
 
-def markdown(results: dict) -> str:
-    """Write all results as Markdown tables.
+def tables(results: dict, *, as_markdown: bool = False, document: Path | None = None) -> str:
+    """Write all results as tables.
 
     Parameters
     ----------
     results : dict
         As in the JSON file.
+    as_markdown : bool, keyword-only
+        Write Markdown; plain text for a terminal otherwise.
+    document : Path, keyword-only, optional
+        Markdown file to put the tables into, besides.
+
+    Raises
+    ------
+    ValueError
+        If the document has no place for tables, see `inserted`.
     """
-    return _document(results, _markdown_table, "### ")
+    in_markdown = _document(results, _markdown_table, "### ")
+    if document:
+        text = inserted(document.read_text(encoding="utf-8"), in_markdown)
+        document.write_text(text, encoding="utf-8")
+    return in_markdown if as_markdown else _document(results, _plain_table, "")
 
 
-def plain(results: dict) -> str:
-    """Write all results as tables for a terminal."""
-    return _document(results, _plain_table, "")
-
-
-def inserted(document: str, tables: str) -> str:
-    """Replace the tables of a document.
+def inserted(document: str, new: str) -> str:
+    """Return a document with other tables.
 
     Parameters
     ----------
     document : str
         Markdown with the two comments between which tables stand.
-    tables : str
-        What `markdown` returned.
+    new : str
+        Tables in Markdown.
 
     Raises
     ------
@@ -58,7 +67,7 @@ def inserted(document: str, tables: str) -> str:
             f"The document has no place for tables: put the lines {_BEGIN} and {_END} in it, in "
             f"this order."
         )
-    return f"{before}{_BEGIN}\n\n{tables}\n{_END}{after}"
+    return f"{before}{_BEGIN}\n\n{new}\n{_END}{after}"
 
 
 def _document(results: dict, table, heading: str) -> str:

@@ -14,7 +14,7 @@ from .machine import Limits, describe
 from .settings import FULL, QUICK, Settings
 from .timing import measure, say
 
-__all__ = ["rendered", "run"]
+__all__ = ["run"]
 
 
 def run(chosen: argparse.Namespace) -> str:
@@ -42,20 +42,7 @@ def run(chosen: argparse.Namespace) -> str:
     text = json.dumps(results, indent=1, ensure_ascii=False)
     chosen.json.write_text(text + "\n", encoding="utf-8")
     say(f"wrote {chosen.json} after {time.perf_counter() - started:.0f} s")
-    return _tables(results, chosen)
-
-
-def rendered(chosen: argparse.Namespace) -> str:
-    """Return the tables of a JSON file, as `run` does."""
-    return _tables(json.loads(chosen.render.read_text(encoding="utf-8")), chosen)
-
-
-def _tables(results: dict, chosen: argparse.Namespace) -> str:
-    if chosen.document:
-        text = chosen.document.read_text(encoding="utf-8")
-        new = report.inserted(text, report.markdown(results))
-        chosen.document.write_text(new, encoding="utf-8")
-    return report.markdown(results) if chosen.markdown else report.plain(results)
+    return report.tables(results, as_markdown=chosen.markdown, document=chosen.document)
 
 
 def _stages() -> dict:

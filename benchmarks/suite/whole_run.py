@@ -4,10 +4,11 @@ import ast
 import csv
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ __all__ = ["breakdown", "run_workflow"]
 
 _SCRIPTS = ROOT / "workflow" / "scripts"
 _SPEED = re.compile(r"([0-9.e+]+) particles/s")
-#: Starts of the interpreter that are timed for each set of imports, after one that is not.
+#: Starts of the interpreter that are timed for each set of imports.
 _STARTS = 3
 
 
@@ -58,8 +59,13 @@ def breakdown(directory: Path, run: str) -> dict:
     for path in files:
         jobs.setdefault(_rule_of(path, root), []).append(_read(path))
     total = sum(job["s"] for group in jobs.values() for job in group)
-    rules = [_summary(rule, group, total) for rule, group in jobs.items()]
-    start_up = sum(rule["start_up_s"] * rule["jobs"] for rule in rules)
+    imports = {rule: _imports(group[0]["names"]) for rule, group in jobs.items()}
+    starts = _start_up_times({*imports.values(), ()})
+    rules = [_summary(rule, jobs[rule], total, starts[imports[rule]]) for rule in jobs]
+    start_up, start_up_cpu = (
+        sum(rule[kind] * rule["jobs"] for rule in rules)
+        for kind in ("start_up_s", "start_up_cpu_s")
+    )
     return {
         "run": run,
         "rules": sorted(rules, key=lambda rule: -rule["total_s"]),
@@ -68,8 +74,8 @@ def breakdown(directory: Path, run: str) -> dict:
         "cpu_s": (cpu := sum(rule["cpu_s"] for rule in rules)),
         "span_s": _span(jobs.values()),
         "start_up_share": start_up / total,
-        "start_up_cpu_share": start_up / cpu if cpu else None,
-        "empty_interpreter_s": _start_up_time(()),
+        "start_up_cpu_share": start_up_cpu / cpu if cpu else None,
+        "empty_interpreter_s": starts[()][0],
         "particles_per_second": _training_speed(directory / "logs" / run / "train_network"),
     }
 
@@ -92,7 +98,7 @@ def run_workflow(configuration: str, directory: Path, cores: int) -> float:
         Wall-clock time of the run [s], Snakemake's own start included.
     """
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--directory", directory]
-    command += ["--snakefile", ROOT / "Snakefile", "--quiet", "all"]
+    command += ["--snakefile", ROOT / "Snakefile", "--quiet", "rules"]
     command += ["--workflow-profile", ROOT / "profiles" / "default"]
     files = [ROOT / "config" / f"{name}.yaml" for name in ("config", configuration)]
     say(f"running the workflow on config/{configuration}.yaml")
@@ -134,9 +140,8 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _summary(rule: str, group: list[dict], total: float) -> dict:
+def _summary(rule: str, group: list[dict], total: float, start_up: tuple) -> dict:
     seconds = np.array([job["s"] for job in group])
-    start_up = _start_up_time(_imports(group[0]["names"]))
     return {
         "rule": rule,
         "jobs": len(group),
@@ -145,8 +150,9 @@ def _summary(rule: str, group: list[dict], total: float) -> dict:
         "cpu_s": sum(job["cpu_time"] for job in group),
         "peak_rss_mb": max(job["max_rss"] for job in group),
         "share": float(seconds.sum() / total),
-        "start_up_s": start_up,
-        "start_up_share": min(1.0, start_up * len(group) / float(seconds.sum())),
+        "start_up_s": start_up[0],
+        "start_up_cpu_s": start_up[1],
+        "start_up_share": min(1.0, start_up[0] * len(group) / float(seconds.sum())),
     }
 
 
@@ -159,17 +165,25 @@ def _imports(names: Iterable[str]) -> tuple[str, ...]:
     return ()
 
 
-def _start_up_time(imports: tuple[str, ...]) -> float:
-    """Return the median time of a process that imports and does nothing else [s]."""
+def _start_up_times(sets: Collection[tuple[str, ...]]) -> dict[tuple[str, ...], tuple]:
+    """Time processes that import and do nothing else, in turns: median time and CPU time [s]."""
     paths = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    command = [sys.executable, "-c", "\n".join(imports)]
-    times = []
-    for _ in range(_STARTS + 1):
-        started = time.perf_counter()
-        subprocess.run(command, env=environment, cwd=ROOT, check=True)
-        times.append(time.perf_counter() - started)
-    return float(np.median(times[1:]))
+    times = {imports: [] for imports in sets}
+    for number in range(_STARTS):
+        say(f"starting jobs that do nothing, round {number + 1}")
+        for imports, spent in times.items():
+            command = [sys.executable, "-c", "\n".join(imports)]
+            started, before = time.perf_counter(), _children_cpu()
+            subprocess.run(command, env=environment, cwd=ROOT, check=True)
+            spent.append((time.perf_counter() - started, _children_cpu() - before))
+    return {imports: tuple(np.median(spent, axis=0).tolist()) for imports, spent in times.items()}
+
+
+def _children_cpu() -> float:
+    """Return the processor time of all processes that were started and have ended [s]."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _training_speed(logs: Path) -> float | None:
