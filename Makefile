@@ -3,6 +3,8 @@
 #   make figures [CONFIG=config/tiny.yaml] [CORES=4]
 #   make test    [PYTEST_ARGS="-k whitening"]
 #
+# `make benchmark [BENCHMARK_ARGS="--scaling --run-name embedded"]` times the hot stages.
+#
 # PIP_ARGS goes to pip; use it to choose PyTorch's CUDA or CPU wheels by their package index.
 
 PYTHON ?= python3
@@ -12,6 +14,7 @@ CONFIG ?=
 PIP_ARGS ?=
 PYTEST_ARGS ?=
 SNAKEMAKE_ARGS ?=
+BENCHMARK_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
@@ -19,7 +22,7 @@ PINNED := pyproject.toml constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(SNAKEMAKE_ARGS)
 
 .DEFAULT_GOAL := figures
-.PHONY: setup figures test test-cluster plan report graph gallery lint format clean
+.PHONY: setup figures test test-cluster plan report graph gallery benchmark lint format clean
 
 # the stamp holds what was installed: nothing is done again unless a requirement changed
 setup:
@@ -55,6 +58,10 @@ graph: setup
 gallery: figures
 	cp results/embedded/figures/*.png docs/images/
 	cp results/embedded/claims.md docs/claims.md
+
+# the hot stages beside straightforward versions of the same: docs/performance.md
+benchmark: setup
+	$(BIN)/python -m benchmarks.suite $(BENCHMARK_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -17,6 +17,8 @@ __all__ = ["available_figures", "did_you_mean", "inconsistencies"]
 CELLS_PER_RADIUS = 1.0
 #: Relative rounding allowed in a cell size: 6.667 Mpc/h means 30 cells in 200 Mpc/h.
 CELL_SIZE_TOLERANCE = 1e-3
+#: Programs in benchmarks/, beside the times that jobs take.
+RESERVED_RUNS = ("paper_scale", "suite")
 #: Fewest networks whose scatter can be shown.
 FEWEST_SEEDS = 2
 #: Largest smoothing radius in units of the box side: a quarter leaves a handful of modes.
@@ -49,7 +51,12 @@ def inconsistencies(config: Config) -> Iterator[str]:
 
 
 def _unknown_names(config: Config) -> Iterator[str]:
-    """Yield names that are used but not defined."""
+    """Yield names that are used but not defined, or not free."""
+    if config.run in RESERVED_RUNS:
+        yield (
+            f"run = {config.run} is the name of a directory of benchmarks/, where times of the run's "
+            f"jobs would be written. Choose another name."
+        )
     boxes, sets, samples = config.settings().boxes, config.smoothing_sets, config.halo_samples
     for name in config.box_names():
         if name not in boxes:

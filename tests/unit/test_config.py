@@ -92,6 +92,7 @@ def test_table_1_of_the_paper_and_the_set_of_its_section_5(default):
             {"halo_samples": {"mine": {"min_mass": 1e13, "max_mass": 2e12}}},
             ["max_mass 2e+12 is below min_mass 1e+13", "swap"],
         ),
+        ({"run": "suite"}, ["run = suite", "benchmarks/", "another name"]),
         ({"training": {"epochs": "many"}}, ["training.epochs = 'many'", "integer"]),
         ({"training": {"epochs": 2.5}}, ["training.epochs = 2.5", "integer"]),
         ({"training": {"loss": "cubed"}}, ["training.loss = 'cubed'", "squared"]),

@@ -1,0 +1,28 @@
+"""The library's calls that may gain a faster form: the one place to switch to it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lagbias import features, paint
+
+__all__ = ["features_of_radii", "paint_several"]
+
+
+def features_of_radii(
+    delta: np.ndarray, box_size: float, radii: Sequence[float], *, threads: int
+) -> list[features.FeatureGrids]:
+    """Return the features of every radius."""
+    return [features.feature_grids(delta, box_size, rf, threads=threads) for rf in radii]
+
+
+def paint_several(
+    positions: np.ndarray, box_size: float, n_cells: int, weights: np.ndarray, *, threads: int
+) -> np.ndarray:
+    """Paint each row of `weights`, (n, P), on a CIC grid of its own; (n, N, N, N)."""
+    return np.stack(
+        [
+            paint.paint_cic(positions, box_size, n_cells, weights=row, threads=threads)
+            for row in weights
+        ]
+    )
