@@ -54,8 +54,8 @@ def _unknown_names(config: Config) -> Iterator[str]:
     """Yield names that are used but not defined, or not free."""
     if config.run in RESERVED_RUNS:
         yield (
-            f"run = {config.run} is a directory of benchmarks/ with programs in it, where the times of "
-            f"the run's jobs would be written. Choose another name."
+            f"run = {config.run} is a directory of benchmarks/ with programs in it, where times of "
+            f"this run's jobs would be written. Choose another name."
         )
     boxes, sets, samples = config.settings().boxes, config.smoothing_sets, config.halo_samples
     for name in config.box_names():
