@@ -61,11 +61,18 @@ def prepared(checkouts):
 
 
 @pytest.fixture(scope="session")
-def local(prepared):
-    """A checkout in which the target was made without SLURM."""
+def simulated(prepared):
+    """A checkout in which the features were made without SLURM."""
     checkout = prepared("local")
-    checkout.snakemake(*CONFIGURATION, *LOCALLY, "--", TARGET)
+    checkout.snakemake(*CONFIGURATION, *LOCALLY, "--", *FEATURES)
     return checkout
+
+
+@pytest.fixture(scope="session")
+def local(simulated):
+    """The same checkout, in which the target was made as well."""
+    simulated.snakemake(*CONFIGURATION, *LOCALLY, "--", TARGET)
+    return simulated
 
 
 @contextmanager
@@ -100,7 +107,7 @@ def memory(cluster, job):
     return cluster.description(job)["MinMemoryNode"]
 
 
-def test_too_little_memory_a_drained_and_a_lost_node(cluster, prepared, local, wait_for):
+def test_too_little_memory_a_drained_and_a_lost_node(cluster, prepared, simulated, wait_for):
     checkout = prepared("nodes")
     known = set(cluster.jobs())
     with on_cluster(
@@ -131,7 +138,7 @@ def test_too_little_memory_a_drained_and_a_lost_node(cluster, prepared, local, w
     assert set(lost) <= set(cluster.jobs("COMPLETED"))
     # a simulation twice, and one job for all features: SLURM queued the lost one again by itself
     assert len(set(cluster.jobs()) - known) == 3
-    expected, found = local.artefacts(), checkout.artefacts()
+    expected, found = simulated.artefacts(), checkout.artefacts()
     assert {name.removeprefix("results/") for name in FEATURES} <= found.keys()
     assert [name for name in found if found[name] != expected[name]] == []
 
@@ -159,7 +166,7 @@ def test_time_limits_and_an_absent_controller(cluster, local, tmp_path, wait_for
     assert checkout.artefacts() == local.artefacts()
 
 
-def test_interrupted_and_killed_runs_are_taken_up(cluster, prepared, local, wait_for):
+def test_interrupted_and_killed_runs_are_taken_up(cluster, prepared, simulated, wait_for):
     checkout = prepared("interrupted")
     with on_cluster(cluster, checkout, "--", *FEATURES) as process:
         wait_for(lambda: cluster.jobs("RUNNING"), process)
@@ -182,5 +189,5 @@ def test_interrupted_and_killed_runs_are_taken_up(cluster, prepared, local, wait
         finish(process, checkout)
     begun = [cluster.description(job) for job in sorted(set(cluster.jobs()) - known, key=int)]
     assert [job.get("TresPerJob") for job in begun] == ["gres:gpu:1", None]
-    expected, found = local.artefacts(), checkout.artefacts()
+    expected, found = simulated.artefacts(), checkout.artefacts()
     assert [name for name in found if found[name] != expected[name]] == []
