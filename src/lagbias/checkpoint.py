@@ -13,6 +13,7 @@ import torch
 
 from lagbias import store
 from lagbias.losses import Constraint
+from lagbias.optimiser import Adam
 from lagbias.training_set import TrainingSet
 
 __all__ = ["fingerprint", "resume", "write"]
@@ -32,8 +33,7 @@ _SETTINGS = (
     "constraint",
     "constraint_sample",
 )
-#: Adam's names of its two running means, and ours.
-_MOMENTS = {"exp_avg": "first_moment", "exp_avg_sq": "second_moment"}
+_MOMENTS = ("first_moments", "second_moments")
 
 
 def fingerprint(
@@ -66,7 +66,7 @@ def write(
     *,
     epoch: int,
     network: torch.nn.Module,
-    optimiser: torch.optim.Adam,
+    optimiser: Adam,
     constraint: Constraint,
     history: dict[str, list[float]],
 ) -> None:
@@ -86,15 +86,14 @@ def write(
         One value per epoch done.
     """
     parameters = list(network.parameters())
-    states = [optimiser.state[parameter] for parameter in parameters]
     datasets = {
         "parameters": _vector(parameters),
-        **{ours: _vector([s[adams] for s in states]) for adams, ours in _MOMENTS.items()},
+        **{name: _vector(getattr(optimiser, name)) for name in _MOMENTS},
         "constraint_state": _vector([constraint.state]),
     }
     for name, values in history.items():
         datasets[name] = store.Dataset(np.array(values), "1", ("epoch",))
-    steps = states[0]["step"].item()
+    steps = optimiser.steps[0].item()
     attributes = {"fingerprint": key, "epoch": epoch, "optimiser_steps": steps}
     store.write(path, "checkpoint", datasets, attributes=attributes)
 
@@ -104,7 +103,7 @@ def resume(
     key: str,
     *,
     network: torch.nn.Module,
-    optimiser: torch.optim.Adam,
+    optimiser: Adam,
     constraint: Constraint,
     history: dict[str, list[float]],
 ) -> int:
@@ -135,14 +134,13 @@ def resume(
         logger.warning("Checkpoint %s is of other settings or data; training starts anew.", path)
         return 0
     parameters = list(network.parameters())
-    device = parameters[0].device
-    values = _split(saved["parameters"], parameters)
-    moments = {adams: _split(saved[ours], parameters) for adams, ours in _MOMENTS.items()}
-    for number, parameter in enumerate(parameters):
-        parameter.data.copy_(values[number])
-        state = {adams: pieces[number].to(device) for adams, pieces in moments.items()}
-        steps = torch.tensor(saved.attributes["optimiser_steps"], device=device)
-        optimiser.state[parameter] = {"step": steps, **state}
+    held = {"parameters": [parameter.data for parameter in parameters]}
+    held |= {name: getattr(optimiser, name) for name in _MOMENTS}
+    for name, tensors in held.items():
+        for tensor, value in zip(tensors, _split(saved[name], parameters), strict=True):
+            tensor.copy_(value)
+    for step in optimiser.steps:
+        step.fill_(saved.attributes["optimiser_steps"])
     constraint.state.copy_(torch.from_numpy(saved["constraint_state"]))
     for name in history:
         history[name][:] = saved[name].tolist()

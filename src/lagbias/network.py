@@ -13,6 +13,20 @@ from lagbias import fused_network
 __all__ = ["HaloToMassNet", "TrainedNetwork", "f_from_output"]
 
 
+class _Linear(nn.Module):
+    """Weight and bias of a layer, uninitialised.
+
+    nn.Linear would draw from torch's global random state, and `nn.utils.skip_init`, which keeps it
+    from doing so, takes half a second of every job to load.
+    """
+
+    def __init__(self, in_features: int, out_features: int):
+        super().__init__()
+        self.in_features = in_features
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.bias = nn.Parameter(torch.empty(out_features))
+
+
 class HaloToMassNet(nn.Module):
     """Fully connected network with exact GELU activations and a linear output.
 
@@ -52,10 +66,7 @@ class HaloToMassNet(nn.Module):
                 f"cannot be made; all three must be positive."
             )
         sizes = [n_inputs] + [width] * hidden_layers + [1]
-        # skip_init: nn.Linear would otherwise draw from torch's global random state
-        self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)
-        )
+        self.layers = nn.ModuleList(_Linear(*pair) for pair in pairwise(sizes))
         if generator is not None:
             self._initialise(generator)
 

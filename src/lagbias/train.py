@@ -19,6 +19,7 @@ from lagbias.losses import (
     non_negativity,
 )
 from lagbias.network import HaloToMassNet, TrainedNetwork, f_from_output
+from lagbias.optimiser import Adam
 from lagbias.progress import bar
 from lagbias.training_set import TrainingSet
 
@@ -124,7 +125,7 @@ class _Run:
     cells: DeviceCells
     validation: DeviceCells | None
     network: HaloToMassNet
-    optimiser: torch.optim.Adam
+    optimiser: Adam
     constraint: Constraint
     history: dict[str, list[float]]
 
@@ -174,7 +175,7 @@ def _start(
         cells=cells,
         validation=None if validation is None else DeviceCells.on_device(validation, device),
         network=network,
-        optimiser=torch.optim.Adam(network.parameters(), fused=True),
+        optimiser=Adam(network.parameters()),
         constraint=CONSTRAINTS[settings.constraint](setup),
         history={name: [] for name in _HISTORY},
     )
@@ -187,12 +188,10 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
     """
     cells, device = run.cells, run.cells.inputs.device
     loss_function = LOSSES[run.settings.loss]
-    for group in run.optimiser.param_groups:
-        group["lr"] = run.learning_rate(epoch)
+    learning_rate = run.learning_rate(epoch)
     batches = run.batches(epoch)
     order = torch.from_numpy(np.concatenate(batches)).to(device)
     chosen_cells = order.split([len(batch) for batch in batches])
-    parameters = list(run.network.parameters())
     record = torch.empty(len(batches), 2, device=device)
     for number, (batch, chosen) in enumerate(zip(batches, chosen_cells, strict=True)):
         size = cells.size[chosen]
@@ -205,10 +204,9 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
         loss = loss_function(model, target)
         step = Step(run.network, f, mass, target, epoch)
         penalty = non_negativity(output) + run.constraint.penalty(step)
-        for parameter in parameters:
-            parameter.grad = None
+        run.optimiser.clear_gradients()
         (loss + penalty).backward()
-        run.optimiser.step()
+        run.optimiser.step(learning_rate)
         record[number] = torch.stack([loss.detach(), model.detach().sum()])
         steps.update(1)
     losses, masses = record.cpu().numpy().astype(np.float64).T

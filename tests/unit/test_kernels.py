@@ -1,5 +1,9 @@
 """The particle-mesh kernels against plain NumPy."""
 
+import os
+import subprocess
+import sys
+
 import numba
 import numpy as np
 import pytest
@@ -122,3 +126,34 @@ def test_threads_are_restored_even_after_an_error():
     assert numba.get_num_threads() == before
     with numba_threads(10_000):  # more than there are: all of them
         assert numba.get_num_threads() == numba.config.NUMBA_NUM_THREADS
+
+
+_KICK_AND_PAINT = """
+import hashlib, numpy as np
+from lagbias.simulate import kernels
+rng = np.random.default_rng(5)
+positions = rng.uniform(0, 40, (20000, 3)).astype(np.float32)
+velocities = rng.standard_normal((20000, 3)).astype(np.float32)
+potential = rng.standard_normal((16, 16, 16)).astype(np.float32)
+kernels.kick(positions, velocities, potential, box_size=40.0, keep=0.9, gain=0.3)
+kernels.advance(positions, velocities, 0.1)
+kernels.wrap(positions, 40.0)
+mesh = kernels.paint_overdensity(positions, 40.0, np.empty((2, 16, 16, 16), np.float32))
+print(hashlib.sha256(velocities.tobytes() + mesh.tobytes()).hexdigest())
+"""
+
+
+def test_the_process_that_compiles_gives_the_bits_of_those_that_load(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", _KICK_AND_PAINT],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert list(tmp_path.rglob("*.nbc"))  # the second process had something to load
+    assert found[0] == found[1]

@@ -1,8 +1,9 @@
 """Numba kernels of the particle-mesh code.
 
 Every kernel gives the same bits for any number of threads: particles are divided into a fixed
-number of chunks, and each chunk is treated in order. ``fastmath`` is safe with that, because the
-compiled loop over one chunk does not depend on who runs it.
+number of chunks, and each chunk is treated in order. None is compiled with ``fastmath``: the order
+of sums is then the compiler's choice, and it chose otherwise in the process that compiles a kernel
+than in those that load it from Numba's cache. It was no faster either.
 
 The mesh is shifted by half a cell against the particle lattice (:data:`MESH_OFFSET`). Without the
 shift the particles of a regular lattice sit on mesh nodes, the deposit sees no window at all, and
@@ -36,7 +37,7 @@ _OFFSET = np.float32(MESH_OFFSET)
 _ZERO, _ONE, _EIGHT = np.float32(0), np.float32(1), np.float32(8)
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(cache=True)
 def _cic_cell(position, cells_per_length, n_mesh):
     """Lower and upper mesh index on one axis, and the fraction that goes to the upper one."""
     scaled = position * cells_per_length + _OFFSET
@@ -52,7 +53,7 @@ def _cic_cell(position, cells_per_length, n_mesh):
     return np.uint64(lower), np.uint64(upper), scaled - edge
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _deposit(positions, meshes, cells_per_length):
     n_copies, n_mesh = meshes.shape[0], meshes.shape[1]
     n_particles = positions.shape[0]
@@ -77,7 +78,7 @@ def _deposit(positions, meshes, cells_per_length):
             mesh[i1, j1, k1] += w11 * z
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _sum_to_overdensity(meshes, inverse_mean):
     n_mesh = meshes.shape[1]
     for i in numba.prange(n_mesh):
@@ -113,7 +114,7 @@ def paint_overdensity(positions: np.ndarray, box_size: float, meshes: np.ndarray
     return meshes[0]
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(cache=True)
 def _stencil_weight(node, fraction):
     """Weight of node ``lower - 2 + node`` in -12 h d/dx, 4-point difference then CIC readout."""
     lower, upper = _ONE - fraction, fraction
@@ -130,7 +131,7 @@ def _stencil_weight(node, fraction):
     return upper
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(cache=True)
 def _stencil_index(lower, node, n_mesh):
     index = np.int64(lower) + node - 2
     if index < 0:
@@ -140,7 +141,7 @@ def _stencil_index(lower, node, n_mesh):
     return np.uint64(index)
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _kick(positions, velocities, potential, cells_per_length, keep, gain):
     n_mesh = potential.shape[0]
     n_particles = positions.shape[0]
@@ -208,7 +209,7 @@ def kick(
     )
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _advance(positions, velocities, interval):
     n_particles = positions.shape[0]
     for chunk in numba.prange(_CHUNKS):
@@ -241,7 +242,7 @@ def wrap(positions: np.ndarray, box_size: float) -> None:
     _wrap(positions, np.float32(box_size))
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def filtered_inverse_laplacian(modes, factor_x, factor_y, factor_z, wavenumber, amplitude, out):
     """Compute ``out = amplitude * modes * factor_x factor_y factor_z / k^2``, 0 at k = 0.
 
