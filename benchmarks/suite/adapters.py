@@ -20,9 +20,4 @@ def paint_several(
     positions: np.ndarray, box_size: float, n_cells: int, weights: np.ndarray, *, threads: int
 ) -> np.ndarray:
     """Paint each row of `weights`, (n, P), on a CIC grid of its own; (n, N, N, N)."""
-    return np.stack(
-        [
-            paint.paint_cic(positions, box_size, n_cells, weights=row, threads=threads)
-            for row in weights
-        ]
-    )
+    return paint.paint_cic(positions, box_size, n_cells, weights=weights, threads=threads)
