@@ -176,7 +176,7 @@ def stored_values(
     ValueError
         As `values_at_sites`.
     """
-    plane = store.length(paths[0], "delta") ** 2
+    plane = store.length(paths[0], "features", "delta") ** 2
     planes = slice(0, 1)
     if sites.size:
         planes = slice(max(int(sites.min()) // plane, 0), int(sites.max()) // plane + 1)

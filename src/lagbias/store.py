@@ -210,21 +210,11 @@ def read(
     """
     path = Path(path)
     with _open(path) as file:
-        found = str(file.attrs["kind"])
-        if kind is not None and found != kind:
-            raise ArtefactError(
-                f"{path} holds {found!r}, but {kind!r} was expected here: the wrong file is in "
-                f"this place. Delete it and run the workflow again."
-            )
         wanted = list(file) if names is None else list(names)
-        if missing := [name for name in wanted if name not in file]:
-            raise ArtefactError(
-                f"{path} lacks the dataset(s) {', '.join(missing)} (it has: {', '.join(file)}). It "
-                f"was made by another version; delete it and run the workflow again."
-            )
+        _check_content(file, path, kind, wanted)
         return Artefact(
             path=path,
-            kind=found,
+            kind=str(file.attrs["kind"]),
             attributes={k: _plain(v) for k, v in file.attrs.items() if k not in _RESERVED},
             provenance=json.loads(file.attrs.get("provenance", "{}")),
             arrays={name: file[name][... if rows is None else rows] for name in wanted},
@@ -232,15 +222,27 @@ def read(
         )
 
 
-def length(path: str | Path, name: str) -> int:
+def length(path: str | Path, kind: str, name: str) -> int:
     """Return the length of a dataset's first axis; raises ArtefactError as `read`."""
-    with _open(Path(path)) as file:
-        if name not in file:
-            raise ArtefactError(
-                f"{path} lacks the dataset {name} (it has: {', '.join(file)}). Delete it and run "
-                f"the workflow again."
-            )
+    path = Path(path)
+    with _open(path) as file:
+        _check_content(file, path, kind, [name])
         return len(file[name])
+
+
+def _check_content(file: h5py.File, path: Path, kind: str | None, names: Sequence[str]) -> None:
+    """Raise ArtefactError unless a file is of a kind, or any, and has some datasets."""
+    found = str(file.attrs["kind"])
+    if kind is not None and found != kind:
+        raise ArtefactError(
+            f"{path} holds {found!r}, but {kind!r} was expected here: the wrong file is in "
+            f"this place. Delete it and run the workflow again."
+        )
+    if missing := [name for name in names if name not in file]:
+        raise ArtefactError(
+            f"{path} lacks the dataset(s) {', '.join(missing)} (it has: {', '.join(file)}). It "
+            f"was made by another version; delete it and run the workflow again."
+        )
 
 
 def identifier(path: str | Path) -> str:

@@ -49,9 +49,11 @@ def test_rows_of_the_first_axis_can_be_read_and_counted(tmp_path):
     write_example(tmp_path / "a.h5")
     artefact = store.read(tmp_path / "a.h5", names=["delta"], rows=slice(1, 2))
     np.testing.assert_array_equal(artefact["delta"], GRID[1:])
-    assert store.length(tmp_path / "a.h5", "position") == 5
-    with pytest.raises(ArtefactError, match="lacks the dataset speed"):
-        store.length(tmp_path / "a.h5", "speed")
+    assert store.length(tmp_path / "a.h5", "example", "position") == 5
+    with pytest.raises(ArtefactError, match=r"lacks the dataset\(s\) speed"):
+        store.length(tmp_path / "a.h5", "example", "speed")
+    with pytest.raises(ArtefactError, match="holds 'example', but 'other' was expected"):
+        store.length(tmp_path / "a.h5", "other", "position")
 
 
 def test_only_the_named_datasets_are_read(tmp_path):
