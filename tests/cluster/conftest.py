@@ -46,8 +46,11 @@ class Cluster:
 
     def set_node(self, state: str) -> None:
         """Drain the node, declare it down, or resume it."""
-        reason = [] if state == "resume" else ["reason=test"]
-        self.ask("scontrol", "update", f"nodename={self.node}", f"state={state}", *reason)
+        command = ("scontrol", "update", f"nodename={self.node}", f"state={state}")
+        if state == "resume":  # refused until the node is what it was declared to be
+            wait_until(lambda: subprocess.run(command, check=False, timeout=60).returncode == 0)
+        else:
+            self.ask(*command, "reason=test")
 
 
 def wait_until(moment: Callable[[], object], process: subprocess.Popen | None = None) -> None:
