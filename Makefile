@@ -22,7 +22,7 @@ PINNED := pyproject.toml constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(SNAKEMAKE_ARGS)
 
 .DEFAULT_GOAL := figures
-.PHONY: setup figures test test-cluster plan report graph gallery benchmark lint format clean
+.PHONY: setup figures test test-nightly test-cluster plan report graph gallery benchmark lint format clean
 
 # the stamp holds what was installed: nothing is done again unless a requirement changed
 setup:
@@ -39,6 +39,10 @@ figures: setup
 
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# all tests with many more random cases and interruptions, and the cluster's: some hours
+test-nightly: setup
+	LAGBIAS_SLURM=install $(BIN)/python -m pytest --nightly $(PYTEST_ARGS)
 
 # as root: starts a SLURM cluster of one node on this machine, installed if it is missing (Debian)
 test-cluster: setup

@@ -5,6 +5,29 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
+
+# property-based tests: the same cases each time in CI, new ones at night
+settings.register_profile("default", max_examples=200, deadline=None, derandomize=True)
+settings.register_profile("nightly", max_examples=10_000, deadline=None, print_blob=True)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--nightly",
+        action="store_true",
+        help="many more random cases and interruptions: hours rather than minutes",
+    )
+
+
+def pytest_configure(config):
+    settings.load_profile("nightly" if config.getoption("--nightly") else "default")
+
+
+@pytest.fixture(scope="session")
+def nightly(pytestconfig) -> bool:
+    """Whether tests may take hours."""
+    return pytestconfig.getoption("--nightly")
 
 
 @pytest.fixture(scope="session")
