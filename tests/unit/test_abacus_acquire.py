@@ -5,18 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from lagbias.acquire.checksum import cksum
-from lagbias.acquire.errors import CorruptFileError, NotEnoughSpaceError
-from lagbias.sources import abacus_acquire
+from lagbias.acquire.errors import CorruptFileError
 from lagbias.sources.abacus_acquire import (
     bring_box,
-    check_disks,
     globus_batch,
     inventory,
     plan,
     results_bytes,
 )
-
-GB = 10**9
 
 
 @pytest.fixture
@@ -97,20 +93,3 @@ def test_results_of_the_paper_are_as_large_as_their_arrays():
     found = results_bytes(paper, 1728, {"ph3100": 8, "ph3000": 3})
     density, particles, features = 576**3 * 4, 0.03 * 1728**3 * 16, 576**3 * 12
     assert found == pytest.approx(2 * (density + particles) + 11 * features, rel=1e-9)
-
-
-def test_directories_on_one_disk_share_its_room(tmp_path, monkeypatch):
-    monkeypatch.setattr(abacus_acquire, "free_space", lambda path: 10 * GB)
-    check_disks({tmp_path / "data": 4 * GB, tmp_path / "results": 6 * GB})
-    with pytest.raises(NotEnoughSpaceError) as caught:
-        check_disks({tmp_path / "data": 4 * GB, tmp_path / "results": 7 * GB})
-    text = str(caught.value)
-    assert "4 GB in" in text and "7 GB in" in text and "10 GB free" in text and "Free 1 GB" in text
-
-
-def test_directories_on_two_disks_do_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(abacus_acquire, "free_space", lambda path: 10 * GB)
-    monkeypatch.setattr(abacus_acquire, "_device", lambda path: path.name)
-    check_disks({tmp_path / "data": 9 * GB, tmp_path / "results": 9 * GB})
-    with pytest.raises(NotEnoughSpaceError, match=r"11 GB in .*results"):
-        check_disks({tmp_path / "data": 9 * GB, tmp_path / "results": 11 * GB})

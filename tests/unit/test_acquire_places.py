@@ -8,6 +8,8 @@ import pytest
 from lagbias.acquire import places
 from lagbias.acquire.errors import AcquisitionError, NotEnoughSpaceError
 
+GB = 10**9
+
 
 @pytest.mark.parametrize(
     "name",
@@ -33,12 +35,29 @@ def test_room_is_checked_where_the_directory_does_not_exist_yet(tmp_path, monkey
         return usage(10_000, 9_000, 1_000)
 
     monkeypatch.setattr(places.shutil, "disk_usage", disk_usage)
-    places.check_space(tmp_path / "not" / "yet", 1_000)
+    places.check_space({tmp_path / "not" / "yet": 1_000})
     assert asked == [tmp_path]
     with pytest.raises(NotEnoughSpaceError, match=r"needs 3 kB .* 1 kB free. Free 2 kB"):
-        places.check_space(tmp_path / "not" / "yet", 3_000)
+        places.check_space({tmp_path / "not" / "yet": 3_000})
     assert not (tmp_path / "not").exists()
     assert issubclass(NotEnoughSpaceError, AcquisitionError)
+
+
+def test_directories_on_one_disk_share_its_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "free_space", lambda path: 10 * GB)
+    places.check_space({tmp_path / "data": 4 * GB, tmp_path / "results": 6 * GB})
+    with pytest.raises(NotEnoughSpaceError) as caught:
+        places.check_space({tmp_path / "data": 4 * GB, tmp_path / "results": 7 * GB})
+    text = str(caught.value)
+    assert "4 GB in" in text and "7 GB in" in text and "10 GB free" in text and "Free 1 GB" in text
+
+
+def test_directories_on_two_disks_do_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "free_space", lambda path: 10 * GB)
+    monkeypatch.setattr(places, "_disk", lambda path: path.name)
+    places.check_space({tmp_path / "data": 9 * GB, tmp_path / "results": 9 * GB})
+    with pytest.raises(NotEnoughSpaceError, match=r"11 GB in .*results"):
+        places.check_space({tmp_path / "data": 9 * GB, tmp_path / "results": 11 * GB})
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,11 @@ from math import ceil
 BOX_PARTICLES = CONFIG.settings().particles_per_side ** 3
 NODES = BOX_PARTICLES
 if CONFIG.source == "abacus":
-    # the particles that AbacusSummit keeps of each box: sub-sample A
-    BOX_PARTICLES, NODES = 0.03 * BOX_PARTICLES, CONFIG.abacus.density_grid**3
+    from lagbias.sources.abacus_acquire import SUBSAMPLE_A
+
+    # the particles that AbacusSummit keeps of each box
+    BOX_PARTICLES *= SUBSAMPLE_A
+    NODES = CONFIG.abacus.density_grid**3
 EVALUATION_CELLS = CONFIG.evaluation.grid**3
 TRAINING_PARTICLES = CONFIG.training.subsample * BOX_PARTICLES
 # multiplications in a network, in units of those of the default one

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lagbias import job, store
+from lagbias.acquire.places import check_space
 from lagbias.sources import abacus_acquire
 
 with job.start(snakemake) as task:
@@ -12,5 +13,5 @@ with job.start(snakemake) as task:
     results = Path("results", snakemake.wildcards.run)
     there = sum(path.stat().st_size for path in results.rglob("*.h5"))
     missing = max(snakemake.params.results - there, 0)
-    abacus_acquire.check_disks({settings.directory: downloads, results: missing})
+    check_space({settings.directory: downloads, results: missing})
     store.write_text(snakemake.output[0], abacus_acquire.plan(settings, found) + "\n")

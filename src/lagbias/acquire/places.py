@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
@@ -81,33 +82,47 @@ def place(root: str | Path, relative: str | PurePosixPath) -> Path:
 
 def free_space(path: str | Path) -> int:
     """Return the bytes free on the disk of `path`, which need not exist yet."""
-    path = Path(path).absolute()
-    existing = next(parent for parent in (path, *path.parents) if parent.is_dir())
-    return shutil.disk_usage(existing).free
+    return shutil.disk_usage(_existing(path)).free
 
 
-def check_space(path: str | Path, bytes_needed: int) -> None:
-    """Refuse to start where the disk has too little room.
+def check_space(needs: Mapping[str | Path, int]) -> None:
+    """Refuse to start where a disk has too little room for all that goes to it.
 
     Parameters
     ----------
-    path : str or Path
-        Where files will be written; it need not exist yet.
-    bytes_needed : int
-        Bytes that will be written. Quotas are not known here: the system enforces them later.
+    needs : Mapping of path to int
+        Bytes that will be written below each directory, which need not exist yet. Quotas are not
+        known here: the system enforces them later.
 
     Raises
     ------
     NotEnoughSpaceError
-        With what is needed and what is free.
+        Naming the directories that share the disk, what they need and what is free.
     """
-    free = free_space(path)
-    if free < bytes_needed:
-        raise NotEnoughSpaceError(
-            f"{path} needs {format_bytes(bytes_needed)} but its disk has {format_bytes(free)} "
-            f"free. Free {format_bytes(bytes_needed - free)}, choose a directory on another disk, "
-            "or link the files from a tree that is on disk already."
-        )
+    by_disk: dict[int, dict[str | Path, int]] = {}
+    for path, count in needs.items():
+        by_disk.setdefault(_disk(path), {})[path] = count
+    for group in by_disk.values():
+        free, total = min(map(free_space, group)), sum(group.values())
+        if total > free:
+            parts = " and ".join(f"{format_bytes(n)} in {path}" for path, n in group.items())
+            raise NotEnoughSpaceError(
+                f"This run needs {parts}, but that disk has {format_bytes(free)} free. Free "
+                f"{format_bytes(total - free)}, choose another disk (abacus.directory is where "
+                "files are downloaded to, results come to the directory of the run), use fewer "
+                "boxes or smoothing radii, or link the files from a tree that is on disk already "
+                "(abacus.link_from)."
+            )
+
+
+def _disk(path: str | Path) -> int:
+    return _existing(path).stat().st_dev
+
+
+def _existing(path: str | Path) -> Path:
+    """Return the directory, or the nearest one above it that exists."""
+    path = Path(path).absolute()
+    return next(parent for parent in (path, *path.parents) if parent.is_dir())
 
 
 def format_bytes(count: int) -> str:

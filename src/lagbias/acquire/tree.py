@@ -54,7 +54,7 @@ def fetch_files(
     urls = {relative: file_url(base_url, relative) for relative in files}
     options = {"session": open_session(base_url), **options}
     sums = fetch_checksums(base_url, root, files, **options)
-    check_space(root, bytes_to_fetch(root, sums))
+    check_space({root: bytes_to_fetch(root, sums)})
     return [
         fetch(urls[relative], place(root, relative), expected=sums.get(relative), **options)
         for relative in files

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from lagbias.acquire.checksum import Checksum, checksums_below, cksum, mismatch
-from lagbias.acquire.errors import CorruptFileError, NotEnoughSpaceError
+from lagbias.acquire.checksum import CHECKSUM_FILE, Checksum, checksums_below, cksum, mismatch
+from lagbias.acquire.errors import CorruptFileError
 from lagbias.acquire.inventory import Inventory, take_inventory
 from lagbias.acquire.local_tree import link_files
-from lagbias.acquire.places import format_bytes, free_space, place
+from lagbias.acquire.places import format_bytes, place
 from lagbias.acquire.products import fetch_products, product_files
 from lagbias.sources.abacus_files import box_paths
 
 __all__ = [
+    "SUBSAMPLE_A",
     "AbacusSettings",
     "bring_box",
-    "check_disks",
     "globus_batch",
     "inventory",
     "plan",
@@ -28,8 +27,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: Particles of subsample A in a small box, and its share of all particles.
-_SUBSAMPLE = 0.03
+#: Share of all particles that is in subsample A.
+SUBSAMPLE_A = 0.03
 #: Bytes of a particle in the results: position and Lagrangian site; of a node: features of one R_f.
 _BYTES_PER_PARTICLE, _BYTES_PER_NODE, _BYTES_PER_NODE_AND_RADIUS = 16, 4, 12
 
@@ -53,8 +52,6 @@ class AbacusSettings(Protocol):
         Whether cleaned halos are wanted, and whether these are the collection's small boxes.
     verify : bool
         Whether checksums of linked files are computed.
-    boxes : Mapping of str to str
-        Name of each box and of its simulation.
     """
 
     directory: str
@@ -65,10 +62,9 @@ class AbacusSettings(Protocol):
     cleaned: bool
     small: bool
     verify: bool
-    boxes: Mapping[str, str]
 
 
-def paths_of(settings: AbacusSettings, simulation: str) -> list[PurePosixPath]:
+def _paths_of(settings: AbacusSettings, simulation: str) -> list[PurePosixPath]:
     """Return the file and the products that a box needs, relative to the collection's root."""
     paths = box_paths(
         simulation,
@@ -102,17 +98,16 @@ def bring_box(settings: AbacusSettings, simulation: str) -> dict[PurePosixPath, 
     ValueError
         If a path or the address is not usable.
     """
-    root, paths = settings.directory, paths_of(settings, simulation)
+    root, paths = settings.directory, _paths_of(settings, simulation)
     if settings.link_from is None:
         fetch_products(settings.base_url, root, paths)
         files = product_files(root, paths)
-        verified = True
     else:
         files = product_files(settings.link_from, paths)
         link_files(settings.link_from, files, root)
-        verified = False
     listed = checksums_below(root, files)
-    if settings.verify and not verified:
+    # what was downloaded is verified already
+    if settings.verify and settings.link_from is not None:
         _verify(root, listed)
     for relative in files:
         if relative not in listed:
@@ -150,7 +145,7 @@ def inventory(
         One entry for each box and file.
     """
     root = settings.link_from or settings.directory
-    files = {box: product_files(root, paths_of(settings, boxes[box])) for box in boxes}
+    files = {box: product_files(root, _paths_of(settings, boxes[box])) for box in boxes}
     return take_inventory(files, root, verify=verify)
 
 
@@ -198,7 +193,7 @@ def globus_batch(found: Inventory) -> str:
         Source and destination of each file and of the checksum file beside it, both relative.
     """
     wanted = [PurePosixPath(file.path) for file in found.distinct if file.plan != "keep"]
-    listings = {path.parent / "checksums.crc32" for path in wanted}
+    listings = {path.parent / CHECKSUM_FILE for path in wanted}
     return "".join(f"{path} {path}\n" for path in sorted({*wanted, *listings}))
 
 
@@ -220,41 +215,8 @@ def results_bytes(settings: AbacusSettings, particles_per_side: int, radii: Mapp
         Densities, particles and features of all boxes; everything else is small beside them.
     """
     nodes = settings.density_grid**3
-    particles = _SUBSAMPLE * particles_per_side**3
+    particles = SUBSAMPLE_A * particles_per_side**3
     per_box = _BYTES_PER_NODE * nodes + _BYTES_PER_PARTICLE * particles
     return round(
         sum(per_box + _BYTES_PER_NODE_AND_RADIUS * nodes * count for count in radii.values())
     )
-
-
-def check_disks(needs: Mapping[str | Path, int]) -> None:
-    """Refuse to start where a disk has too little room for all that goes to it.
-
-    Parameters
-    ----------
-    needs : Mapping of path to int
-        Bytes that will be written below each directory, which need not exist yet.
-
-    Raises
-    ------
-    NotEnoughSpaceError
-        Naming the directories that share the disk, what they need and what is free.
-    """
-    by_disk: dict[int, dict[str | Path, int]] = {}
-    for path, count in needs.items():
-        by_disk.setdefault(_device(path), {})[path] = count
-    for group in by_disk.values():
-        free, total = min(map(free_space, group)), sum(group.values())
-        if total > free:
-            parts = " and ".join(f"{format_bytes(n)} in {path}" for path, n in group.items())
-            raise NotEnoughSpaceError(
-                f"This run will write {parts}, but that disk has {format_bytes(free)} free. Free "
-                f"{format_bytes(total - free)}, put one of them on another disk (abacus.directory, "
-                "or run from another directory), use fewer boxes or smoothing radii, or link the "
-                "files from a tree that is on disk already (abacus.link_from)."
-            )
-
-
-def _device(path: str | Path) -> int:
-    path = Path(path).absolute()
-    return os.stat(next(p for p in (path, *path.parents) if p.is_dir())).st_dev  # noqa: PTH116
