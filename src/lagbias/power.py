@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lagbias.power_kernels import shell_sums
+from lagbias.threads import numba_threads
+
 __all__ = [
     "PowerSpectrum",
     "auto_power",
     "correlation_coefficient",
+    "cross_and_auto_power",
     "cross_power",
     "mode_weighted_mean",
     "uncorrelated_power",
@@ -40,12 +44,14 @@ class PowerSpectrum:
     n_modes: np.ndarray
 
 
-def auto_power(modes: np.ndarray, box_size: float) -> PowerSpectrum:
+def auto_power(modes: np.ndarray, box_size: float, *, threads: int = 1) -> PowerSpectrum:
     """Return the power spectrum of one field; see `cross_power`."""
-    return cross_power(modes, modes, box_size)
+    return cross_power(modes, modes, box_size, threads=threads)
 
 
-def cross_power(modes_a: np.ndarray, modes_b: np.ndarray, box_size: float) -> PowerSpectrum:
+def cross_power(
+    modes_a: np.ndarray, modes_b: np.ndarray, box_size: float, *, threads: int = 1
+) -> PowerSpectrum:
     """Return P = Re⟨a b*⟩ L³ / N⁶ in spherical bins.
 
     Parameters
@@ -55,6 +61,8 @@ def cross_power(modes_a: np.ndarray, modes_b: np.ndarray, box_size: float) -> Po
         array twice gives the power spectrum.
     box_size : float
         Side L of the periodic box [Mpc/h].
+    threads : int, keyword-only
+        Threads to use; the result does not depend on it.
 
     Returns
     -------
@@ -67,33 +75,31 @@ def cross_power(modes_a: np.ndarray, modes_b: np.ndarray, box_size: float) -> Po
     ValueError
         If the arrays are not the modes of two equal cubic grids.
     """
-    n = modes_a.shape[0]
-    if modes_a.shape != modes_b.shape or modes_a.shape not in {(n, n, n // 2 + 1)} or n < 2:
-        raise ValueError(
-            f"modes have shapes {modes_a.shape} and {modes_b.shape}; cross_power needs two arrays "
-            "(N, N, N//2 + 1), the real transforms of equal cubic grids."
-        )
-    n_bins = n // 2
-    squared, weights = _mode_squares_and_weights(n)
-    bin_of = _bin_of_squared_index(3 * (n // 2) ** 2, n_bins)
-    root = np.sqrt(np.arange(len(bin_of), dtype=np.float64))
-    counts, sum_k, sum_power = (np.zeros(n_bins + 2) for _ in range(3))
-    plane_weights = np.broadcast_to(weights, (n, n // 2 + 1)).ravel()
-    for x in range(n):
-        index_squared = (squared[x] + squared[:, None] + squared[None, : n // 2 + 1]).ravel()
-        bins = bin_of[index_squared]
-        product = _real_product(modes_a[x], modes_b[x]).ravel()
-        for total, values in ((counts, 1.0), (sum_k, root[index_squared]), (sum_power, product)):
-            total += np.bincount(bins, weights=plane_weights * values, minlength=n_bins + 2)
-    # Bin 0 is the mean of the fields; the last one collects the corners beyond Nyquist.
-    counts, sum_k, sum_power = counts[1:-1], sum_k[1:-1], sum_power[1:-1]
-    fundamental = 2.0 * np.pi / box_size
-    return PowerSpectrum(
-        k=fundamental * np.arange(1, n_bins + 1),
-        mean_k=fundamental * sum_k / counts,
-        power=sum_power / counts * box_size**3 / float(n) ** 6,
-        n_modes=np.rint(counts).astype(np.int64),
-    )
+    return _spectra(modes_a, modes_b, box_size, threads, also_auto=False)[0]
+
+
+def cross_and_auto_power(
+    modes_a: np.ndarray, modes_b: np.ndarray, box_size: float, *, threads: int = 1
+) -> tuple[PowerSpectrum, PowerSpectrum]:
+    """Return the cross spectrum of a and b and the spectrum of a, from one pass over the modes.
+
+    Parameters
+    ----------
+    modes_a, modes_b, box_size, threads
+        As for `cross_power`.
+
+    Returns
+    -------
+    tuple of PowerSpectrum
+        Equal to `cross_power` of both and `auto_power` of `modes_a`.
+
+    Raises
+    ------
+    ValueError
+        If the arrays are not the modes of two equal cubic grids.
+    """
+    cross, auto = _spectra(modes_a, modes_b, box_size, threads, also_auto=True)
+    return cross, auto
 
 
 def uncorrelated_power(
@@ -169,25 +175,35 @@ def mode_weighted_mean(
     return np.average(np.asarray(ratio, np.float64)[..., chosen], axis=-1, weights=n_modes[chosen])
 
 
-def _mode_squares_and_weights(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return squared integer wavenumbers of a full axis, and the weights along the half axis."""
-    index = np.arange(n)
-    squared = np.minimum(index, n - index) ** 2
-    weights = np.full(n // 2 + 1, 2.0)
-    weights[0] = 1.0
-    if n % 2 == 0:
-        weights[-1] = 1.0
-    return squared, weights
+def _spectra(
+    modes_a: np.ndarray, modes_b: np.ndarray, box_size: float, threads: int, *, also_auto: bool
+) -> list[PowerSpectrum]:
+    """Return P_ab and, if asked for, P_aa."""
+    n = modes_a.shape[0]
+    if modes_a.shape != modes_b.shape or modes_a.shape not in {(n, n, n // 2 + 1)} or n < 2:
+        raise ValueError(
+            f"modes have shapes {modes_a.shape} and {modes_b.shape}; power spectra need two arrays "
+            "(N, N, N//2 + 1), the real transforms of equal cubic grids."
+        )
+    shape = (n // 2 + 1, n // 2 + 1)
+    counts, (sum_n, *sums) = np.zeros(shape, np.int64), np.zeros((3, *shape))
+    with numba_threads(threads):
+        shell_sums(_parts(modes_a), _parts(modes_b), also_auto, counts, sum_n, *sums)
+    # Shell 0 is the mean of the fields.
+    counts, sum_n, *sums = (planes.sum(axis=0)[1:] for planes in (counts, sum_n, *sums))
+    fundamental = 2.0 * np.pi / box_size
+    return [
+        PowerSpectrum(
+            k=fundamental * np.arange(1, n // 2 + 1),
+            mean_k=fundamental * sum_n / counts,
+            power=total / counts * box_size**3 / float(n) ** 6,
+            n_modes=counts,
+        )
+        for total in sums[: 2 if also_auto else 1]
+    ]
 
 
-def _bin_of_squared_index(largest: int, n_bins: int) -> np.ndarray:
-    """Return the bin of each |n|²: |n| rounded (never a tie, as (m + ½)² is no integer)."""
-    nearest = np.floor(np.sqrt(np.arange(largest + 1, dtype=np.float64)) + 0.5).astype(np.int64)
-    return np.minimum(nearest, n_bins + 1)
-
-
-def _real_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return Re(a b*) in float64."""
-    product = a.real.astype(np.float64) * b.real
-    product += a.imag.astype(np.float64) * b.imag
-    return product
+def _parts(modes: np.ndarray) -> np.ndarray:
+    """Return real and imaginary parts in turn, (N, N, 2 (N//2 + 1)), without copying complex64."""
+    kept = np.ascontiguousarray(modes, dtype=np.result_type(modes, np.complex64))
+    return kept.view(kept.real.dtype)

@@ -7,7 +7,7 @@ import numpy as np
 
 from lagbias import paint, store
 from lagbias.fourier import RealFFT
-from lagbias.power import auto_power, cross_power
+from lagbias.power import auto_power, cross_and_auto_power
 from lagbias.progress import bar
 
 __all__ = ["ModelFields", "Weights", "evaluate", "measure_spectra", "model_fields"]
@@ -162,7 +162,7 @@ def measure_spectra(
     seeds : sequence of int, keyword-only
         Name of each network.
     threads : int, keyword-only
-        Threads of the transforms.
+        Threads of transforms and sums.
 
     Returns
     -------
@@ -184,7 +184,7 @@ def measure_spectra(
         )
     fft = RealFFT(len(halo_overdensity), threads=threads)
     halo_modes = fft.forward(halo_overdensity)
-    halo = auto_power(halo_modes, box_size)
+    halo = auto_power(halo_modes, box_size, threads=threads)
     # painting is linear: the mean of the fields is the field of the mean f
     spectra = [_spectra(field, halo_modes, fft, box_size) for field in fields]
     average = _spectra(fields.mean(axis=0), halo_modes, fft, box_size)
@@ -207,7 +207,5 @@ def _spectra(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return P_model and P_hm of one painted field."""
     modes = fft.forward(paint.overdensity(field))
-    return (
-        auto_power(modes, box_size).power,
-        cross_power(modes, halo_modes, box_size).power,
-    )
+    cross, model = cross_and_auto_power(modes, halo_modes, box_size, threads=fft.threads)
+    return model.power, cross.power

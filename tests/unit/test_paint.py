@@ -117,13 +117,33 @@ def test_threads_and_chunks_change_nothing(monkeypatch):
                 painter(positions, BOX_SIZE, n, weights=weights, threads=threads)
                 for painter, n in ((paint_ngp, 16), (paint_cic, 16), (paint_cic, 15))
             ]
-    first = results.pop((1 << 24, 1))
     for (chunk, _), grids in results.items():
-        for grid, expected in zip(grids, first, strict=True):
-            if chunk == 1 << 24:
-                np.testing.assert_array_equal(grid, expected)
-            else:
-                np.testing.assert_allclose(grid, expected, rtol=DOUBLE_PRECISION)
+        for grid, alone, first in zip(grids, results[chunk, 1], results[1 << 24, 1], strict=True):
+            np.testing.assert_array_equal(grid, alone)
+            np.testing.assert_allclose(grid, first, rtol=DOUBLE_PRECISION)
+
+
+@pytest.mark.parametrize("n_cells", [1, 2, 3, 8, 9])
+def test_planes_that_are_filled_together_do_not_touch(n_cells):
+    """A plane fills itself and the next one, around the box's edge, too."""
+    rng = np.random.default_rng(n_cells)
+    for occupied in (np.arange(n_cells), np.flatnonzero(rng.random(n_cells) < 0.5)):
+        groups = paint._apart(occupied, n_cells)
+        for group in groups:
+            filled = np.concatenate([group, (group + 1) % n_cells]) if n_cells > 1 else group
+            assert len(np.unique(filled)) == len(filled)
+        together = np.concatenate([occupied[:0], *groups])
+        np.testing.assert_array_equal(np.sort(together), occupied)
+
+
+@pytest.mark.parametrize("n_cells", [9, 10])
+def test_particles_in_few_planes(n_cells):
+    positions, weights = particles(200)
+    cells = np.where(weights < 0.3, n_cells - 1, np.where(weights < 0.6, 0, 4))
+    positions[:, 0] = (cells + 0.3) * (BOX_SIZE / n_cells)
+    result = paint_cic(positions, BOX_SIZE, n_cells, weights=weights, threads=2)
+    expected = cic_twin(positions, n_cells, weights)
+    np.testing.assert_allclose(result, expected, atol=DOUBLE_PRECISION)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])

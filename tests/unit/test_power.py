@@ -1,11 +1,16 @@
 """lagbias.power: normalisation, binning, mode weights, and quantities derived from spectra."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from lagbias.power import (
     auto_power,
     correlation_coefficient,
+    cross_and_auto_power,
     cross_power,
     mode_weighted_mean,
     uncorrelated_power,
@@ -15,6 +20,8 @@ BOX_SIZE = 500.0
 FUNDAMENTAL = 2 * np.pi / BOX_SIZE
 # Rounding of complex64 modes in float64 sums.
 SINGLE_PRECISION = 1e-6
+# Rounding of float64 sums of up to 1e5 products, in units of the power of the fields.
+DOUBLE_PRECISION = 1e-13
 
 
 def modes_of(field):
@@ -52,6 +59,88 @@ def test_equals_the_average_of_all_complex_modes(n):
     np.testing.assert_array_equal(result.n_modes, n_modes)
     np.testing.assert_allclose(result.k, FUNDAMENTAL * np.arange(1, n // 2 + 1), rtol=1e-15)
     assert result.n_modes.dtype == np.int64
+
+
+def sums_twin(modes_a, modes_b):
+    """Sum products of complex64 modes over shells in NumPy, over the whole grid at once."""
+    n = len(modes_a)
+    squared = (integer_wavenumbers(n)[..., : n // 2 + 1] ** 2).sum(axis=0)
+    weight = np.full(squared.shape, 2.0)
+    weight[..., 0] = 1.0
+    if n % 2 == 0:
+        weight[..., -1] = 1.0
+    shell = np.rint(np.sqrt(squared)).astype(int).ravel()
+    product = (modes_a.astype(complex) * modes_b.astype(complex).conj()).real
+    return [
+        np.bincount(shell, weights=(weight * values).ravel())[1 : n // 2 + 1]
+        for values in (1.0, np.sqrt(squared), product)
+    ]
+
+
+@pytest.mark.parametrize("n", [2, 3, 16, 31, 48])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_compiled_sums_equal_those_of_numpy(n, threads):
+    rng = np.random.default_rng(n)
+    a, b = (modes_of(field) for field in rng.standard_normal((2, n, n, n)))
+    counts, sum_n, squares = sums_twin(a, a)
+    products = sums_twin(a, b)[2]
+    unit = BOX_SIZE**3 / n**6
+    cross, auto = cross_and_auto_power(a, b, BOX_SIZE, threads=threads)
+    for result in (cross, auto):
+        np.testing.assert_array_equal(result.n_modes, counts)
+        np.testing.assert_allclose(
+            result.mean_k, FUNDAMENTAL * sum_n / counts, rtol=DOUBLE_PRECISION
+        )
+    np.testing.assert_allclose(auto.power, unit * squares / counts, rtol=DOUBLE_PRECISION)
+    # a cross spectrum may be near zero: the tolerance is relative to the power
+    np.testing.assert_allclose(
+        cross.power, unit * products / counts, rtol=0, atol=DOUBLE_PRECISION * auto.power.max()
+    )
+
+
+@pytest.mark.parametrize("n", [24, 25])
+def test_threads_and_the_number_of_spectra_change_nothing(n):
+    rng = np.random.default_rng(n)
+    a, b = (modes_of(field) for field in rng.standard_normal((2, n, n, n)))
+    cross, auto = cross_power(a, b, BOX_SIZE), auto_power(a, BOX_SIZE)
+    for threads in (1, 2):
+        both = cross_and_auto_power(a, b, BOX_SIZE, threads=threads)
+        alone = cross_power(a, b, BOX_SIZE, threads=threads)
+        for result, expected in zip((*both, alone), (cross, auto, cross), strict=True):
+            np.testing.assert_array_equal(result.power, expected.power)
+            np.testing.assert_array_equal(result.mean_k, expected.mean_k)
+
+
+def test_modes_need_not_be_contiguous_nor_single():
+    modes = modes_of(np.random.default_rng(2).standard_normal((12, 12, 12)))
+    expected = auto_power(modes, BOX_SIZE).power
+    for other in (modes.astype(complex), np.asfortranarray(modes)):
+        np.testing.assert_array_equal(auto_power(other, BOX_SIZE).power, expected)
+
+
+_SPECTRA = """
+import hashlib, numpy as np
+from lagbias.power import cross_and_auto_power
+parts = np.random.default_rng(5).standard_normal((2, 32, 32, 34), dtype=np.float32)
+found = cross_and_auto_power(*parts.view(np.complex64), 100.0)
+print(hashlib.sha256(b"".join(s.power.tobytes() + s.mean_k.tobytes() for s in found)).hexdigest())
+"""
+
+
+def test_the_process_that_compiles_gives_the_bits_of_those_that_load(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", _SPECTRA],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert list(tmp_path.rglob("*.nbc"))  # the second process had something to load
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("wavevector", [(2, 0, 0), (0, 0, 3), (1, -2, 2), (0, 0, 8), (8, 0, 0)])
