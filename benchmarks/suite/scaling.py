@@ -180,7 +180,8 @@ def _boxes(settings: Settings, boxes: int) -> Callable[[], object]:
     def run() -> None:
         for _ in range(boxes):
             field = paint.paint_cic(positions, 1.0, grid, threads=settings.threads)
-            power.auto_power(fft.forward(paint.overdensity(field)), 1.0)
+            modes = fft.forward(paint.overdensity(field))
+            power.auto_power(modes, 1.0, threads=settings.threads)
 
     return run
 
