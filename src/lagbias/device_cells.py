@@ -6,13 +6,11 @@ import numba
 import numpy as np
 import torch
 
+from lagbias import device as devices
 from lagbias.network import HaloToMassNet, f_from_output
 from lagbias.training_set import TrainingSet
 
 __all__ = ["DeviceCells", "sum_by_cell"]
-
-#: Particles per pass where no gradient is needed.
-_CHUNK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -45,24 +43,63 @@ class DeviceCells:
         size = np.diff(training_set.cell_start)
         arrays = (training_set.inputs, training_set.cell_start[:-1], size)
         arrays += (training_set.cell_factor, training_set.target)
-        tensors = [torch.tensor(array, device=device) for array in arrays]
+        with devices.full_is_explained("putting the training set on it"):
+            tensors = [torch.tensor(array, device=device) for array in arrays]
         return cls(*tensors, host_size=size, n_cells=training_set.n_cells)
 
     def trivial_loss(self) -> float:
         """Return the loss per cell of f = 1."""
         return torch.mean((self.factor * self.size - self.target).double() ** 2).item()
 
-    def rows(self, cells: torch.Tensor, total: int) -> torch.Tensor:
-        """Return the rows of some cells, one cell after another; `total` is their number."""
-        starts, sizes = self.start[cells], self.size[cells]
+    @property
+    def on_host(self) -> bool:
+        """Whether the cells are where Python can see them without waiting."""
+        return devices.on_host(self.inputs)
+
+    def evaluate(
+        self, network: HaloToMassNet, cells: torch.Tensor, total: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Evaluate a network on the particles of some cells.
+
+        Parameters
+        ----------
+        network : HaloToMassNet
+            The network.
+        cells : Tensor, int64, shape (B,)
+            Numbers of the cells.
+        total : int
+            Number of their particles. On a GPU it may be larger, so that shapes need not change
+            from one batch to the next: the particles beyond are evaluated in vain.
+
+        Returns
+        -------
+        output : Tensor, shape (total,)
+            y of the particles, one cell after another, and zeros, dimensionless.
+        sums : Tensor, shape (B,)
+            Σ 10^y of each cell, dimensionless.
+        """
+        if self.on_host:
+            output = network(self._copied(cells, total))
+            return output, sum_by_cell(f_from_output(output), self.size[cells])
+        rows, sizes = self.rows(cells, total)
+        beyond = torch.arange(total, device=rows.device) >= total - sizes[-1]
+        output = network(self.inputs[rows]).masked_fill(beyond, 0.0)
+        return output, sum_by_cell(f_from_output(output), sizes)[:-1]
+
+    def rows(self, cells: torch.Tensor, total: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the rows of some cells, one cell after another, and how many each has.
+
+        Behind them comes a cell that is not one: the first rows of all, which fill up to `total`.
+        """
+        own = self.size[cells]
+        sizes = torch.cat([own, (total - own.sum()).reshape(1)])
+        starts = torch.cat([self.start[cells], self.start.new_zeros(1)])
         offset = starts - (torch.cumsum(sizes, 0) - sizes)
         rows = torch.repeat_interleave(offset, sizes, output_size=total)
-        return rows + torch.arange(total, device=rows.device)
+        return rows + torch.arange(total, device=rows.device), sizes
 
-    def inputs_of(self, cells: torch.Tensor, total: int) -> torch.Tensor:
+    def _copied(self, cells: torch.Tensor, total: int) -> torch.Tensor:
         """Return the inputs of some cells' particles, `total` in all, one cell after another."""
-        if self.inputs.device.type != "cpu":
-            return self.inputs[self.rows(cells, total)]
         result = self.inputs.new_empty(total, self.inputs.shape[1])
         arrays = (self.inputs, self.start, self.size, cells, result)
         _copy_runs(*(tensor.numpy() for tensor in arrays))
@@ -70,8 +107,14 @@ class DeviceCells:
 
     def masses(self, network: HaloToMassNet) -> torch.Tensor:
         """Return (N_cell/N_part) Σ 10^y of every occupied cell, float64, shape (c,)."""
-        with torch.inference_mode():
-            parts = [f_from_output(network(inputs)) for inputs in self.inputs.split(_CHUNK)]
+
+        def f_of(part: slice) -> torch.Tensor:
+            with torch.inference_mode():
+                return f_from_output(network(self.inputs[part]))
+
+        task = "evaluating the network on every cell"
+        parts = devices.in_chunks(f_of, len(self.inputs), device=self.inputs.device, task=task)
+        with torch.inference_mode(), devices.full_is_explained(task):
             return self.factor.double() * sum_by_cell(torch.cat(parts).double(), self.size)
 
     def draw_inputs(self, count: int, rng: np.random.Generator) -> torch.Tensor:

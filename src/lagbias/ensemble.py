@@ -1,7 +1,6 @@
 """Several trained networks as functions of the features."""
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +8,10 @@ import numpy as np
 import torch
 
 from lagbias import artefacts
-from lagbias.device import choose_device
+from lagbias.device import choose_device, full_is_explained, in_chunks
 from lagbias.network import HaloToMassNet, TrainedNetwork, f_from_output
 
 __all__ = ["Ensemble", "load_ensemble", "with_unit_mean"]
-
-#: Particles per pass: a core's cache holds what is made of them, or they fill a GPU.
-_CHUNK = {"cpu": 1 << 14, "cuda": 1 << 18}
 
 
 class Ensemble:
@@ -35,13 +31,17 @@ class Ensemble:
     ------
     ValueError
         If there are no networks, they differ in their inputs, or weights do not fit together.
+    lagbias.device.DeviceFull
+        If a GPU's memory is full; from methods only if it is too small for a thousand particles.
     """
 
     def __init__(self, networks: Sequence[TrainedNetwork], *, device: str | torch.device = "cpu"):
         self._device = torch.device(device)
-        self._networks = [
-            HaloToMassNet.from_weights(n.weights).to(device).requires_grad_(False) for n in networks
-        ]
+        with full_is_explained("putting networks on it"):
+            self._networks = [
+                HaloToMassNet.from_weights(n.weights).to(device).requires_grad_(False)
+                for n in networks
+            ]
         self._normalisations = [float(n.normalisation) for n in networks]
         n_inputs = {network.layers[0].in_features for network in self._networks}
         if len(n_inputs) != 1:
@@ -77,8 +77,12 @@ class Ensemble:
         """
         self._check(inputs)
         result = np.empty((len(self), len(inputs)), np.float32)
-        self._in_chunks(
-            lambda part: self._evaluate(inputs[part], result[:, part]), len(inputs), threads
+        in_chunks(
+            lambda part: self._evaluate(inputs[part], result[:, part]),
+            len(inputs),
+            device=self._device,
+            task="evaluating networks",
+            threads=threads,
         )
         return result
 
@@ -111,10 +115,12 @@ class Ensemble:
         self._check(inputs)
         f = np.empty(len(inputs), np.float32)
         gradient = np.empty((len(inputs), self.n_inputs), np.float32)
-        self._in_chunks(
+        in_chunks(
             lambda part: self._differentiate(inputs[part], f[part], gradient[part]),
             len(inputs),
-            threads,
+            device=self._device,
+            task="differentiating networks",
+            threads=threads,
         )
         return f, gradient
 
@@ -124,14 +130,6 @@ class Ensemble:
                 f"The networks take inputs of shape (P, {self.n_inputs}) but got {inputs.shape}; "
                 f"use the whitening of the smoothing set that they were trained on."
             )
-
-    def _in_chunks(self, work: Callable[[slice], None], n_particles: int, threads: int) -> None:
-        """Call `work` with the rows of each chunk of particles."""
-        chunk = _CHUNK.get(self._device.type, _CHUNK["cuda"])
-        parts = [slice(first, first + chunk) for first in range(0, n_particles, chunk)]
-        with ThreadPoolExecutor(threads) as pool:
-            # list() waits for the chunks and passes on what they raise
-            list(pool.map(work, parts))
 
     def _evaluate(self, inputs: np.ndarray, result: np.ndarray) -> None:
         """Write the f of one chunk to `result`, shape (n_nets, p)."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.autograd import Function
 
+from lagbias import device
 from lagbias.network_kernels import Packed, backward, forward, padded
 
 __all__ = ["evaluate", "layer_by_layer", "suits"]
@@ -49,7 +50,7 @@ def suits(inputs: torch.Tensor, parameters: Sequence[torch.Tensor]) -> bool:
         inputs.ndim == 2
         and inputs.shape[1] == parameters[0].shape[1]
         and all(
-            tensor.dtype == torch.float32 and tensor.device.type == "cpu"
+            tensor.dtype == torch.float32 and device.on_host(tensor)
             for tensor in (inputs, *parameters)
         )
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 
+from lagbias import device as devices
 from lagbias.network import f_from_output
 
 __all__ = [
@@ -58,8 +59,8 @@ def non_negativity(output: torch.Tensor) -> torch.Tensor:
     output : Tensor, shape (P,)
         y = log10 f, dimensionless.
     """
-    on_host = output.device.type == "cpu"  # a GPU would have to be waited for
-    if on_host and len(output) and output.detach().min() >= LOWEST_OUTPUT:
+    look = devices.on_host(output) and len(output)  # a GPU would have to be waited for
+    if look and output.detach().min() >= LOWEST_OUTPUT:
         return output.new_zeros(())  # as nearly always, and without work on the way back
     return torch.sum(torch.clamp(output - LOWEST_OUTPUT, max=0.0) ** 4)
 
@@ -100,14 +101,19 @@ class ConstraintSetup:
 class Step(NamedTuple):
     """What a penalty may depend on: one step of the training.
 
+    A penalty must not take numbers out of tensors (``.item()``, ``if tensor > 0``), for which a GPU
+    would have to be waited for.
+
     Parameters
     ----------
     network : Module
         The network as it is now.
-    f : Tensor, shape (P,)
-        10^y of the batch's particles, dimensionless.
+    sums : Tensor, shape (cells,)
+        Σ 10^y over the particles of the batch's cells, dimensionless.
+    sizes : Tensor, int64, shape (cells,)
+        Particles in these cells.
     mass : Tensor, shape (cells,)
-        (N_cell/N_part) Σ 10^y of the batch's cells, dimensionless.
+        The same sums times N_cell/N_part, dimensionless.
     target : Tensor, shape (cells,)
         1 + δ_h of these cells, dimensionless.
     epoch : int
@@ -115,7 +121,8 @@ class Step(NamedTuple):
     """
 
     network: torch.nn.Module
-    f: torch.Tensor
+    sums: torch.Tensor
+    sizes: torch.Tensor
     mass: torch.Tensor
     target: torch.Tensor
     epoch: int
@@ -235,7 +242,9 @@ class PerBatch(Constraint):
     def penalty(self, step: Step) -> torch.Tensor | float:
         """Return the penalty on the batch's mean f."""
         width = constraint_width(step.epoch)
-        return 0.0 if width is None else ((step.f.mean() - 1.0) / width) ** 2
+        if width is None:
+            return 0.0
+        return ((step.sums.sum() / step.sizes.sum() - 1.0) / width) ** 2
 
 
 CONSTRAINTS: dict[str, type[Constraint]] = {

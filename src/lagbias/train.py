@@ -3,13 +3,16 @@
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from lagbias import checkpoint as checkpoints
-from lagbias.device_cells import DeviceCells, sum_by_cell
+from lagbias.cuda_graphs import Graphs
+from lagbias.device import full_is_explained
+from lagbias.device_cells import DeviceCells
 from lagbias.losses import (
     CONSTRAINTS,
     LOSSES,
@@ -18,7 +21,7 @@ from lagbias.losses import (
     Step,
     non_negativity,
 )
-from lagbias.network import HaloToMassNet, TrainedNetwork, f_from_output
+from lagbias.network import HaloToMassNet, TrainedNetwork
 from lagbias.optimiser import Adam
 from lagbias.progress import bar
 from lagbias.training_set import TrainingSet
@@ -57,7 +60,7 @@ def train(
     settings : object
         With the attributes of `lagbias.config.TrainingSettings`: hidden_layers, width, epochs,
         learning_rate, learning_rate_decay, cells_per_batch, fixed_batches, loss, constraint,
-        constraint_sample.
+        constraint_sample; and cuda_graphs, where the device is a GPU.
     seed : int
         Decides the initial weights and the batches; not negative.
     validation : TrainingSet, optional
@@ -82,6 +85,8 @@ def train(
     ------
     TrainingDiverged
         If the loss is not finite, or from the second epoch on above a hundred times that of f = 1.
+    lagbias.device.DeviceFull
+        If a GPU's memory is too small; what the last checkpoint holds is not lost.
     ValueError
         If `settings` names an unknown loss or constraint.
     """
@@ -128,12 +133,20 @@ class _Run:
     optimiser: Adam
     constraint: Constraint
     history: dict[str, list[float]]
+    most_rows: int
+    graphs: Graphs | None
 
     def learning_rate(self, epoch: int) -> float:
         return self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         return _batches(self.cells, self.settings, self.seed, epoch)
+
+    def rows(self, batches: list[np.ndarray]) -> list[int]:
+        """Return how many particles are evaluated in each batch: on a GPU, always as many."""
+        if self.cells.on_host:
+            return [int(self.cells.host_size[batch].sum()) for batch in batches]
+        return [self.most_rows] * len(batches)
 
     def validation_loss(self) -> float:
         """Return the loss per cell on the validation box, its model field divided by its mean."""
@@ -178,6 +191,8 @@ def _start(
         optimiser=Adam(network.parameters()),
         constraint=CONSTRAINTS[settings.constraint](setup),
         history={name: [] for name in _HISTORY},
+        most_rows=0 if cells.on_host else _most_rows(cells, settings, seed),
+        graphs=None if cells.on_host or not settings.cuda_graphs else Graphs(),
     )
 
 
@@ -186,33 +201,45 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
 
     Losses and masses stay on the device until the end, so that a GPU never waits for Python.
     """
-    cells, device = run.cells, run.cells.inputs.device
-    loss_function = LOSSES[run.settings.loss]
-    learning_rate = run.learning_rate(epoch)
-    batches = run.batches(epoch)
+    cells, batches = run.cells, run.batches(epoch)
+    device, rows = cells.inputs.device, run.rows(batches)
     order = torch.from_numpy(np.concatenate(batches)).to(device)
     chosen_cells = order.split([len(batch) for batch in batches])
+    take_step = partial(_step, run, epoch)
+    if run.graphs is not None:
+        take_step = run.graphs.replayed(take_step)
     record = torch.empty(len(batches), 2, device=device)
-    for number, (batch, chosen) in enumerate(zip(batches, chosen_cells, strict=True)):
-        size = cells.size[chosen]
-        inputs = cells.inputs_of(chosen, int(cells.host_size[batch].sum()))
-        output = run.network(inputs)
-        f = f_from_output(output)
-        mass = cells.factor[chosen] * sum_by_cell(f, size)
-        model = mass / run.constraint.scale(mass, chosen)
-        target = cells.target[chosen]
-        loss = loss_function(model, target)
-        step = Step(run.network, f, mass, target, epoch)
-        penalty = non_negativity(output) + run.constraint.penalty(step)
-        run.optimiser.clear_gradients()
-        (loss + penalty).backward()
-        run.optimiser.step(learning_rate)
-        record[number] = torch.stack([loss.detach(), model.detach().sum()])
-        steps.update(1)
-    losses, masses = record.cpu().numpy().astype(np.float64).T
+    with full_is_explained(
+        f"training on batches of up to {max(rows)} particles",
+        "A smaller training.cells_per_batch needs less, but is another training.",
+    ):
+        for number, (chosen, total) in enumerate(zip(chosen_cells, rows, strict=True)):
+            record[number] = take_step(chosen, total)
+            steps.update(1)
+        losses, masses = record.cpu().numpy().astype(np.float64).T
     loss = float(losses.sum() / len(cells.size))
     _check_convergence(run, epoch, losses, loss)
     return loss, float(masses.sum() / cells.n_cells)
+
+
+def _step(run: _Run, epoch: int, chosen: torch.Tensor, total: int) -> torch.Tensor:
+    """Take a step on a batch of cells; return its loss and the sum of its model, shape (2,).
+
+    On a GPU this must depend on `chosen` and the state of `run` alone, see `lagbias.cuda_graphs`.
+    """
+    cells = run.cells
+    size = cells.size[chosen]
+    output, sums = cells.evaluate(run.network, chosen, total)
+    mass = cells.factor[chosen] * sums
+    model = mass / run.constraint.scale(mass, chosen)
+    target = cells.target[chosen]
+    loss = LOSSES[run.settings.loss](model, target)
+    step = Step(run.network, sums, size, mass, target, epoch)
+    penalty = non_negativity(output) + run.constraint.penalty(step)
+    run.optimiser.clear_gradients()
+    (loss + penalty).backward()
+    run.optimiser.step(run.learning_rate(epoch))
+    return torch.stack([loss.detach(), model.detach().sum()])
 
 
 def _batches(cells: DeviceCells, settings, seed: int, epoch: int) -> list[np.ndarray]:
@@ -220,6 +247,16 @@ def _batches(cells: DeviceCells, settings, seed: int, epoch: int) -> list[np.nda
     draw = 1 if settings.fixed_batches else epoch
     order = _generator(seed, "batches", draw).permutation(len(cells.host_size))
     return np.array_split(order, max(1, round(len(order) / settings.cells_per_batch)))
+
+
+def _most_rows(cells: DeviceCells, settings, seed: int) -> int:
+    """Return the particles of the largest of all batches of a training."""
+    epochs = range(1, 2 if settings.fixed_batches else settings.epochs + 1)
+    return max(
+        int(cells.host_size[batch].sum())
+        for epoch in epochs
+        for batch in _batches(cells, settings, seed, epoch)
+    )
 
 
 def _generator(seed: int, purpose: str, epoch: int) -> np.random.Generator:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from lagbias import device
 from lagbias.device_cells import DeviceCells, sum_by_cell
 from lagbias.network import HaloToMassNet
 from lagbias.training_set import TrainingSet
@@ -26,8 +27,12 @@ def test_rows_of_chosen_cells_one_after_another(data):
     cells = DeviceCells.on_device(data, "cpu")
     chosen = [17, 3, 40]
     expected = [row for j in chosen for row in range(data.cell_start[j], data.cell_start[j + 1])]
-    assert cells.rows(torch.tensor(chosen), len(expected)).tolist() == expected
-    inputs = cells.inputs_of(torch.tensor(chosen), len(expected))
+    sizes = np.diff(data.cell_start)[chosen].tolist()
+    for padding in (0, 4):
+        rows, counts = cells.rows(torch.tensor(chosen), len(expected) + padding)
+        assert rows.tolist() == [*expected, *range(padding)]
+        assert counts.tolist() == [*sizes, padding]
+    inputs = cells._copied(torch.tensor(chosen), len(expected))
     np.testing.assert_array_equal(inputs.numpy(), data.inputs[expected])
 
 
@@ -46,6 +51,32 @@ def test_masses_are_sums_of_f_times_the_factor(data):
     expected = data.cell_factor * np.add.reduceat(f, data.cell_start[:-1])
     masses = DeviceCells.on_device(data, "cpu").masses(network)
     np.testing.assert_allclose(masses.numpy(), expected, rtol=1e-6)
+
+
+def test_masses_where_memory_is_full(data, monkeypatch):
+    network = HaloToMassNet(3, 2, 8, generator=torch.Generator().manual_seed(1))
+    cells = DeviceCells.on_device(data, "cpu")
+    expected, forward = cells.masses(network), HaloToMassNet.forward
+
+    def limited(network, batch):
+        if len(batch) > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(network, batch)
+
+    monkeypatch.setattr(HaloToMassNet, "forward", limited)
+    with pytest.raises(device.DeviceFull, match="evaluating the network on every cell"):
+        cells.masses(network)
+    monkeypatch.setattr(device, "_LEAST_CHUNK", 1)
+    assert torch.equal(cells.masses(network), expected)
+
+
+def test_a_training_set_that_finds_no_room_is_explained(data, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(torch, "tensor", full)
+    with pytest.raises(device.DeviceFull, match="while putting the training set on it"):
+        DeviceCells.on_device(data, "cpu")
 
 
 def test_a_draw_represents_all_particles(data):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lagbias import ensemble as module
+from lagbias import device
 from lagbias.ensemble import Ensemble, with_unit_mean
 from lagbias.network import HaloToMassNet, TrainedNetwork
 
@@ -27,7 +27,7 @@ def inputs(count, n_inputs=3):
 
 
 def test_f_equals_the_networks_one_by_one(monkeypatch):
-    monkeypatch.setitem(module._CHUNK, "cpu", 4)  # so that the last chunk is a short one
+    monkeypatch.setitem(device.CHUNK, "cpu", 4)  # so that the last chunk is a short one
     x, trained = inputs(10), networks()
     f = Ensemble(trained).f(x)
     assert f.shape == (3, 10) and f.dtype == np.float32
@@ -47,7 +47,7 @@ def test_inputs_need_not_be_contiguous_nor_writable():
 
 
 def test_threads_do_not_matter(monkeypatch):
-    monkeypatch.setitem(module._CHUNK, "cpu", 3)
+    monkeypatch.setitem(device.CHUNK, "cpu", 3)
     ensemble = Ensemble(networks())
     np.testing.assert_array_equal(ensemble.f(inputs(20), threads=3), ensemble.f(inputs(20)))
 
@@ -61,7 +61,7 @@ def average_f_in_double(trained, x):
 
 
 def test_gradient_equals_central_differences(monkeypatch):
-    monkeypatch.setitem(module._CHUNK, "cpu", 4)  # so that the last chunk is a short one
+    monkeypatch.setitem(device.CHUNK, "cpu", 4)  # so that the last chunk is a short one
     x, trained = inputs(10), networks()
     f, gradient = Ensemble(trained).average_f_and_gradient(x)
     assert f.shape == (10,) and gradient.shape == (10, 3)
@@ -88,7 +88,7 @@ def test_gradient_of_the_average_is_the_average_gradient():
 
 
 def test_threads_do_not_matter_to_gradients(monkeypatch):
-    monkeypatch.setitem(module._CHUNK, "cpu", 3)
+    monkeypatch.setitem(device.CHUNK, "cpu", 3)
     ensemble, x = Ensemble(networks()), inputs(20)
     for one, several in zip(
         ensemble.average_f_and_gradient(x),
@@ -130,3 +130,47 @@ def test_the_mean_is_made_one_and_the_weights_are_kept():
     scaled = with_unit_mean(trained, x)
     assert Ensemble([scaled]).f(x).mean(dtype=np.float64) == pytest.approx(1, abs=1e-6)
     assert scaled.weights is trained.weights
+
+
+def full_above(room, monkeypatch):
+    """Let networks fail as on a full GPU with more particles than `room`."""
+    forward = HaloToMassNet.forward
+
+    def limited(network, batch):
+        if len(batch) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(network, batch)
+
+    monkeypatch.setattr(HaloToMassNet, "forward", limited)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_full_memory_changes_nothing_but_chunks(monkeypatch, threads):
+    """On the CPU to the last bit: y does not depend on the neighbours, nor 10^y with such cuts."""
+    monkeypatch.setattr(device, "_LEAST_CHUNK", 1)
+    ensemble, x = Ensemble(networks(7)), inputs(1000, 7)
+    expected = [ensemble.f(x), *ensemble.average_f_and_gradient(x)]
+    full_above(100, monkeypatch)
+    found = [
+        ensemble.f(x, threads=threads),
+        *ensemble.average_f_and_gradient(x, threads=threads),
+    ]
+    for mine, its in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_memory_too_full_for_any_chunk_is_explained(monkeypatch):
+    full_above(0, monkeypatch)
+    with pytest.raises(device.DeviceFull, match="even 20 particles at a time while evaluating"):
+        Ensemble(networks()).f(inputs(20))
+    with pytest.raises(device.DeviceFull, match="while differentiating networks"):
+        Ensemble(networks()).average_f_and_gradient(inputs(20))
+
+
+def test_networks_that_find_no_room_are_explained(monkeypatch):
+    def full(network, where):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(HaloToMassNet, "to", full)
+    with pytest.raises(device.DeviceFull, match="while putting networks on it"):
+        Ensemble(networks())

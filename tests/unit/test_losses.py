@@ -64,8 +64,9 @@ def test_constraint_width_follows_the_paper():
     assert constraint_width(50) == 1e-4
 
 
-def step(f, *, epoch, network=None, mass=None, target=None):
-    return Step(network=network, f=f, mass=mass, target=target, epoch=epoch)
+def step(sums, *, epoch, sizes=None, network=None, mass=None, target=None):
+    sizes = torch.ones_like(sums, dtype=torch.int64) if sizes is None else sizes
+    return Step(network, sums, sizes, mass, target, epoch)
 
 
 @pytest.mark.parametrize("name", sorted(set(CONSTRAINTS) - {"normalise"}))
@@ -79,8 +80,8 @@ def test_penalties_leave_f_alone_and_the_first_epoch_free(name, network):
 
 def test_per_batch_penalty():
     constraint = CONSTRAINTS["per_batch"](setup())
-    penalty = constraint.penalty(step(torch.tensor([1.0, 2.0, 6.0]), epoch=2))
-    assert penalty.item() == pytest.approx((2.0 / 0.0125) ** 2)
+    batch = step(torch.tensor([4.0, 14.0]), sizes=torch.tensor([2, 4]), epoch=2)
+    assert constraint.penalty(batch).item() == pytest.approx((2.0 / 0.0125) ** 2)
 
 
 def test_fixed_sample_penalty_sees_the_sample_not_the_batch(network):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lagbias import checkpoint, train
+from lagbias.device import DeviceFull
 from lagbias.losses import CONSTRAINTS, Constraint, squared
 from lagbias.network import HaloToMassNet
 from lagbias.train import TrainingDiverged
@@ -35,6 +36,7 @@ def make_settings(**changes):
             "loss": "squared",
             "constraint": "normalise",
             "constraint_sample": 30,
+            "cuda_graphs": False,
             **changes,
         }
     )
@@ -261,6 +263,24 @@ def test_a_loss_that_runs_away_stops_the_training(data, monkeypatch):
 def test_unknown_names_are_refused(data, key):
     with pytest.raises(ValueError, match=f"training.{key} = 'cubic' is not known; choose one of"):
         train.train(data, make_settings(**{key: "cubic"}), seed=0)
+
+
+def test_a_full_gpu_stops_the_training_and_keeps_the_checkpoint(data, tmp_path, monkeypatch):
+    settings, original = make_settings(), train._step
+    arguments = {"seed": 1, "checkpoint": tmp_path / "checkpoint", "checkpoint_interval": 0.0}
+    unbroken = train.train(data, settings, seed=1)
+
+    def full(run, epoch, *batch):
+        if epoch == 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB.")
+        return original(run, epoch, *batch)
+
+    monkeypatch.setattr(train, "_step", full)
+    with pytest.raises(DeviceFull, match=r"batches of up to \d+ particles .*cells_per_batch needs"):
+        train.train(data, settings, **arguments)
+    monkeypatch.setattr(train, "_step", original)
+    assert checkpoint.store.read(tmp_path / "checkpoint").attributes["epoch"] == 3
+    assert_equal(train.train(data, settings, **arguments), unbroken)
 
 
 def test_without_a_terminal_every_fifth_epoch_is_logged(data, caplog):
