@@ -256,6 +256,11 @@ class TrainingSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(
         description="Where to train; `auto` is CUDA where there is one."
     )
+    cuda_graphs: bool = Field(
+        default=False,
+        description="Whether a GPU replays recorded training steps, which saves the time to start "
+        "their kernels. Never run on a GPU yet; the CPU takes no notice of it.",
+    )
 
 
 class EvaluationSettings(Section):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lagbias import batches as random_batches
 from lagbias import checkpoint as checkpoints
 from lagbias.cuda_graphs import Graphs
 from lagbias.device import full_is_explained
@@ -140,13 +141,15 @@ class _Run:
         return self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
 
     def batches(self, epoch: int) -> list[np.ndarray]:
-        return _batches(self.cells, self.settings, self.seed, epoch)
+        """Return the cells of each batch of an epoch."""
+        n_cells = len(self.cells.host_size)
+        return random_batches.deal(n_cells, self.settings, seed=self.seed, epoch=epoch)
 
     def rows(self, batches: list[np.ndarray]) -> list[int]:
-        """Return how many particles are evaluated in each batch: on a GPU, always as many."""
-        if self.cells.on_host:
-            return [int(self.cells.host_size[batch].sum()) for batch in batches]
-        return [self.most_rows] * len(batches)
+        """Return the particles evaluated in each batch: in recorded steps, always as many."""
+        if self.graphs is not None:
+            return [self.most_rows] * len(batches)
+        return [int(self.cells.host_size[batch].sum()) for batch in batches]
 
     def validation_loss(self) -> float:
         """Return the loss per cell on the validation box, its model field divided by its mean."""
@@ -168,6 +171,7 @@ def _start(
 ) -> _Run:
     """Move the data to the device and set up network, optimiser and constraint."""
     cells = DeviceCells.on_device(training_set, device)
+    recorded = not cells.on_host and settings.cuda_graphs
     network = HaloToMassNet(
         training_set.inputs.shape[1],
         settings.hidden_layers,
@@ -178,7 +182,7 @@ def _start(
         occupied_cells=len(cells.size),
         n_cells=cells.n_cells,
         draw_sample=lambda: cells.draw_inputs(
-            settings.constraint_sample, _generator(seed, "constraint", 0)
+            settings.constraint_sample, random_batches.generator(seed, "constraint", 0)
         ),
         device=device,
     )
@@ -191,8 +195,8 @@ def _start(
         optimiser=Adam(network.parameters()),
         constraint=CONSTRAINTS[settings.constraint](setup),
         history={name: [] for name in _HISTORY},
-        most_rows=0 if cells.on_host else _most_rows(cells, settings, seed),
-        graphs=None if cells.on_host or not settings.cuda_graphs else Graphs(),
+        most_rows=random_batches.largest(cells.host_size, settings, seed=seed) if recorded else 0,
+        graphs=Graphs() if recorded else None,
     )
 
 
@@ -240,28 +244,6 @@ def _step(run: _Run, epoch: int, chosen: torch.Tensor, total: int) -> torch.Tens
     (loss + penalty).backward()
     run.optimiser.step(run.learning_rate(epoch))
     return torch.stack([loss.detach(), model.detach().sum()])
-
-
-def _batches(cells: DeviceCells, settings, seed: int, epoch: int) -> list[np.ndarray]:
-    """Deal all occupied cells into batches of equal size (to one cell)."""
-    draw = 1 if settings.fixed_batches else epoch
-    order = _generator(seed, "batches", draw).permutation(len(cells.host_size))
-    return np.array_split(order, max(1, round(len(order) / settings.cells_per_batch)))
-
-
-def _most_rows(cells: DeviceCells, settings, seed: int) -> int:
-    """Return the particles of the largest of all batches of a training."""
-    epochs = range(1, 2 if settings.fixed_batches else settings.epochs + 1)
-    return max(
-        int(cells.host_size[batch].sum())
-        for epoch in epochs
-        for batch in _batches(cells, settings, seed, epoch)
-    )
-
-
-def _generator(seed: int, purpose: str, epoch: int) -> np.random.Generator:
-    """Return a generator that depends on its arguments only, so that none is ever stored."""
-    return np.random.default_rng([seed, *purpose.encode(), epoch])
 
 
 def _check_names(settings) -> None:
