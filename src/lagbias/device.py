@@ -101,8 +101,14 @@ def in_chunks(
     """
     chunk = CHUNK.get(torch.device(device).type, CHUNK["cuda"])
     parts = [slice(first, min(first + chunk, count)) for first in range(0, count, chunk)]
+
+    def do(part: slice) -> list[_Result]:
+        return _halving(work, part, task)
+
+    if threads == 1:
+        return [one for part in parts for one in do(part)]
     with ThreadPoolExecutor(threads) as pool:
-        return [one for some in pool.map(lambda p: _halving(work, p, task), parts) for one in some]
+        return [one for some in pool.map(do, parts) for one in some]
 
 
 def _halving(work: Callable[[slice], _Result], part: slice, task: str) -> list[_Result]:

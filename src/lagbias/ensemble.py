@@ -148,9 +148,9 @@ class Ensemble:
         for network, scale in zip(self._networks, self._normalisations, strict=True):
             with torch.enable_grad():
                 one = f_from_output(network(batch)) / (scale * len(self))
+                # a particle's f depends on its own inputs only: the gradient of the sum has all
+                slope += torch.autograd.grad(one.sum(), batch)[0]
             total += one.detach()
-            # a particle's f depends on its own inputs only: the gradient of the sum has all
-            slope += torch.autograd.grad(one.sum(), batch)[0]
         f[:] = total.cpu().numpy()
         gradient[:] = slope.cpu().numpy()
 
