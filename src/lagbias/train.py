@@ -215,7 +215,8 @@ def _train_epoch(run: _Run, epoch: int, steps) -> tuple[float, float]:
     record = torch.empty(len(batches), 2, device=device)
     with full_is_explained(
         f"training on batches of up to {max(rows)} particles",
-        "A smaller training.cells_per_batch needs less, but is another training.",
+        "This training then continues from its last checkpoint. A smaller training.cells_per_batch "
+        "needs less memory, but is another training.",
     ):
         for number, (chosen, total) in enumerate(zip(chosen_cells, rows, strict=True)):
             record[number] = take_step(chosen, total)

@@ -170,8 +170,9 @@ def no_waiting(monkeypatch):
 
 
 @pytest.mark.parametrize("constraint", CONSTRAINTS)
-def test_no_step_waits_for_the_gpu(data, constraint, elsewhere, no_waiting):
-    train.train(data, make_settings(constraint=constraint, epochs=3), seed=0)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_no_step_waits_for_the_gpu(data, constraint, loss, elsewhere, no_waiting):
+    train.train(data, make_settings(constraint=constraint, loss=loss, epochs=3), seed=0)
     assert len(no_waiting) == 3 * 4
 
 

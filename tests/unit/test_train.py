@@ -276,7 +276,7 @@ def test_a_full_gpu_stops_the_training_and_keeps_the_checkpoint(data, tmp_path, 
         return original(run, epoch, *batch)
 
     monkeypatch.setattr(train, "_step", full)
-    with pytest.raises(DeviceFull, match=r"batches of up to \d+ particles .*cells_per_batch needs"):
+    with pytest.raises(DeviceFull, match=r"up to \d+ particles .*checkpoint.*cells_per_batch"):
         train.train(data, settings, **arguments)
     monkeypatch.setattr(train, "_step", original)
     assert checkpoint.store.read(tmp_path / "checkpoint").attributes["epoch"] == 3
