@@ -5,6 +5,7 @@ Random state need not be stored: every generator is made anew from the seed and 
 
 import hashlib
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lagbias.losses import Constraint
 from lagbias.optimiser import Adam
 from lagbias.training_set import TrainingSet
 
-__all__ = ["fingerprint", "resume", "write"]
+__all__ = ["Keeper", "fingerprint", "resume", "snapshot", "write"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +61,54 @@ def fingerprint(
     return digest.hexdigest()
 
 
-def write(
-    path: Path,
+class Keeper:
+    """Keeps the state of a training after its last whole epoch, and writes it now and then.
+
+    It is a context manager: where a block is left because the process is to end (see
+    `lagbias.termination`, or Ctrl-C), it writes the state that it keeps, which takes milliseconds
+    where the end of an epoch may be half a minute off. Errors of the training write nothing.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file, replaced atomically; without one, nothing is kept.
+    key : str
+        From `fingerprint`.
+    interval : float
+        Least time between two writes [s].
+    """
+
+    def __init__(self, path: Path | None, key: str, interval: float):
+        self._path, self._key, self._interval = path, key, interval
+        self._last_write = time.monotonic()
+        self._kept: dict | None = None  # what is not written yet
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if self._kept is None or not isinstance(error, SystemExit | KeyboardInterrupt):
+            return
+        epoch = self._kept["attributes"]["epoch"]
+        self._write()
+        why = str(error) or kind.__name__
+        logger.warning("Training is %s: its state after epoch %d is kept.", why, epoch)
+
+    def keep(self, epoch: int, **state) -> None:
+        """Take a `snapshot` of a training, and write it if the interval has passed."""
+        if self._path is None:
+            return
+        self._kept = snapshot(self._key, epoch=epoch, **state)
+        if time.monotonic() - self._last_write > self._interval:
+            self._write()
+
+    def _write(self) -> None:
+        write(self._path, self._kept)
+        self._kept = None
+        self._last_write = time.monotonic()
+
+
+def snapshot(
     key: str,
     *,
     epoch: int,
@@ -69,13 +116,11 @@ def write(
     optimiser: Adam,
     constraint: Constraint,
     history: dict[str, list[float]],
-) -> None:
-    """Write the state of a training after a whole epoch.
+) -> dict:
+    """Copy the state of a training after a whole epoch.
 
     Parameters
     ----------
-    path : Path
-        The file, replaced atomically.
     key : str
         From `fingerprint`.
     epoch : int
@@ -84,6 +129,11 @@ def write(
         What is being trained, with what.
     history : dict of str to list of float
         One value per epoch done.
+
+    Returns
+    -------
+    dict
+        What `write` takes.
     """
     parameters = list(network.parameters())
     datasets = {
@@ -95,7 +145,12 @@ def write(
         datasets[name] = store.Dataset(np.array(values), "1", ("epoch",))
     steps = optimiser.steps[0].item()
     attributes = {"fingerprint": key, "epoch": epoch, "optimiser_steps": steps}
-    store.write(path, "checkpoint", datasets, attributes=attributes)
+    return {"datasets": datasets, "attributes": attributes}
+
+
+def write(path: Path, state: dict) -> None:
+    """Write a `snapshot` of a training, atomically (see `lagbias.store.write`)."""
+    store.write(path, "checkpoint", **state)
 
 
 def resume(
@@ -150,7 +205,7 @@ def resume(
 
 
 def _vector(tensors: list[torch.Tensor]) -> store.Dataset:
-    """Lay tensors end to end in one dataset."""
+    """Copy tensors, end to end, to one dataset."""
     values = torch.cat([tensor.detach().ravel() for tensor in tensors]).cpu().numpy()
     return store.Dataset(values, "1", ("index",))
 

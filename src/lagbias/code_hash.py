@@ -17,7 +17,15 @@ __all__ = ["PLUMBING", "code_hash", "dependencies"]
 #: A change of the files' layout is declared by `lagbias.store.SCHEMA` instead.
 PLUMBING = frozenset(
     f"lagbias.{name}"
-    for name in ("artefacts", "code_hash", "job", "progress", "provenance", "store")
+    for name in (
+        "artefacts",
+        "code_hash",
+        "job",
+        "progress",
+        "provenance",
+        "store",
+        "termination",
+    )
 )
 _PACKAGE = Path(__file__).parent
 

@@ -75,7 +75,8 @@ def train(
         unbroken. One of other settings or data is ignored. It is not deleted here: the caller
         does that once the result is stored.
     checkpoint_interval : float
-        Least time between checkpoints [s]; they are written at the ends of epochs.
+        Least time between checkpoints [s]; they are written at the ends of epochs, and when the
+        process is told to end (see `lagbias.termination`).
 
     Returns
     -------
@@ -98,9 +99,9 @@ def train(
         sets = [training_set] if validation is None else [training_set, validation]
         key = checkpoints.fingerprint(sets, settings, seed=seed, device=device)
         done = checkpoints.resume(checkpoint, key, **run.state())
-    last_write = time.monotonic()
     total = settings.epochs * len(run.batches(1))
-    with bar(total=total, desc=f"training seed {seed}", unit="step") as steps:
+    keeper = checkpoints.Keeper(checkpoint, key, checkpoint_interval)
+    with keeper, bar(total=total, desc=f"training seed {seed}", unit="step") as steps:
         steps.update(done * len(run.batches(1)))
         for epoch in range(done + 1, settings.epochs + 1):
             started = time.monotonic()
@@ -110,9 +111,7 @@ def train(
             for name, value in zip(_HISTORY, record, strict=True):
                 run.history[name].append(value)
             _report(run, epoch, steps, speed)
-            if checkpoint and time.monotonic() - last_write > checkpoint_interval:
-                checkpoints.write(checkpoint, key, epoch=epoch, **run.state())
-                last_write = time.monotonic()
+            keeper.keep(epoch, **run.state())
     mean_f = run.cells.masses(run.network).sum().item() / run.cells.n_cells
     logger.info("Seed %d: the mean of 10^y over all particles is %.5f.", seed, mean_f)
     return TrainedNetwork(

@@ -1,16 +1,18 @@
 """The training loop: its batches, its sums, its checkpoints and how it fails."""
 
 import logging
+import signal
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from lagbias import checkpoint, train
+from lagbias import checkpoint, losses, store, train
 from lagbias.device import DeviceFull
 from lagbias.losses import CONSTRAINTS, Constraint, squared
 from lagbias.network import HaloToMassNet
+from lagbias.termination import Terminated
 from lagbias.train import TrainingDiverged
 from lagbias.training_set import TrainingSet
 
@@ -204,6 +206,38 @@ def test_resumed_equals_unbroken_bit_by_bit(data, constraint, tmp_path, monkeypa
     monkeypatch.setattr(train, "_train_epoch", counted)
     assert_equal(train.train(data, settings, **arguments), unbroken)
     assert epochs == [4, 5, 6]
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+@pytest.mark.parametrize("request_", [Terminated(signal.SIGTERM), KeyboardInterrupt()], ids=repr)
+def test_a_training_told_to_end_keeps_its_last_whole_epoch(
+    data, constraint, request_, tmp_path, monkeypatch, caplog
+):
+    """In the middle of an epoch, long before a checkpoint is due."""
+    settings, path = make_settings(constraint=constraint), tmp_path / "checkpoint"
+    unbroken = train.train(data, settings, seed=1)
+    squares, seen = losses.LOSSES["squared"], 0
+
+    def interrupted(model, target):
+        nonlocal seen
+        seen += len(model)
+        if seen > 3.5 * len(data.target):  # cells: in the fourth epoch
+            raise request_
+        return squares(model, target)
+
+    with monkeypatch.context() as patched, pytest.raises(type(request_)):
+        patched.setitem(losses.LOSSES, "squared", interrupted)
+        train.train(data, settings, seed=1, checkpoint=path)
+    assert store.read(path, "checkpoint").attributes["epoch"] == 3
+    assert "its state after epoch 3 is kept" in caplog.text
+    assert_equal(train.train(data, settings, seed=1, checkpoint=path), unbroken)
+
+
+def test_a_failed_training_keeps_nothing(data, tmp_path, monkeypatch):
+    interrupt_in(monkeypatch, 4)
+    with pytest.raises(Interruption):
+        train.train(data, make_settings(), seed=1, checkpoint=tmp_path / "checkpoint")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_finished_checkpoint_gives_the_result_again(data, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lagbias import artefacts, features, inputs, job, store, train, whitening
+from lagbias import artefacts, features, inputs, job, store, termination, train, whitening
 from lagbias.device import choose_device
 from lagbias.ensemble import with_unit_mean
 from lagbias.training_set import sample_box
@@ -35,7 +35,7 @@ def inputs_at(feature_files, sites):
     return whitening.apply_map(features.stored_values(feature_files, sites), matrix)
 
 
-with job.start(snakemake) as task:
+with job.start(snakemake) as task, termination.as_exception():
     torch.set_num_threads(snakemake.threads)
     settings, seed = task.settings("training"), snakemake.params.seed
     device = choose_device(settings.device)
