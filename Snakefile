@@ -5,6 +5,7 @@
 #   snakemake --cores N -n                                  what would be done
 #   snakemake --report report.html                          figures, captions, run times
 
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -31,6 +32,39 @@ include: "workflow/rules/figures_spectra.smk"
 include: "workflow/rules/figures_components.smk"
 include: "workflow/rules/figures_losses.smk"
 include: "workflow/rules/claims.smk"
+
+
+from lagbias import housekeeping, run_lock
+
+# before a run: times that lie ahead are set right, and who holds the lock is told
+RESULTS = Path("results", CONFIG.run)
+NOTICES = []
+if not workflow.output_settings.dryrun:
+    NOTICES += [
+        housekeeping.bring_back(RESULTS, Path(workflow.basedir, "workflow/scripts"))
+    ]
+if workflow.is_main_process and "--unlock" not in sys.argv:
+    NOTICES += [run_lock.explain(str(RESULTS))]
+for notice in filter(None, NOTICES):
+    logger.warning(notice)
+
+
+onstart:
+    try:
+        run_lock.take(
+            {str(file) for job in workflow.dag.jobs for file in job.output}
+        )
+    except run_lock.RunLocked as error:
+        raise WorkflowError(str(error)) from None
+    housekeeping.remove_leftovers(RESULTS)
+
+
+onsuccess:
+    run_lock.release()
+
+
+onerror:
+    run_lock.release()
 
 
 localrules:

@@ -6,11 +6,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil  # Snakemake needs it
 import pytest
 
+#: Parts of the tiny run in which every computing rule takes part: half a minute on one core.
+BRANCH = (
+    "results/tiny/spectra/box0/threshold/1Rf/pc2/on_box1.h5",
+    "results/tiny/spectra/box0/threshold/1Rf/least_squares/on_box1.h5",
+    "results/tiny/binned_f/box0/threshold/1Rf/density.h5",
+    "results/tiny/slabs/box0/threshold/1Rf/full/on_box1.h5",
+)
 PARTS = ("Snakefile", "workflow", "config", "profiles", "src", "environment.yml")
 
 
@@ -46,6 +54,33 @@ class Checkout:
         if not check:
             assert done.returncode, f"snakemake was expected to fail:\n{done.stdout}"
         return done.stdout
+
+    def start(self, *arguments: str, **options) -> subprocess.Popen:
+        """Start Snakemake in a session of its own, so that all its jobs can be signalled."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.root,
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            **options,
+        )
+
+    def copy(self, target: Path) -> "Checkout":
+        """Copy everything, with results and Snakemake's records of them."""
+        shutil.copytree(self.root, target)
+        return replace(self, root=target)
+
+    def jobs(self) -> dict[int, str]:
+        """Return the rules whose scripts run in this checkout, by process number."""
+        found = {}
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            here = process.info["cwd"] == str(self.root.resolve())
+            name = re.search(r"/tmp\w+\.(\w+)\.py", " ".join(process.info["cmdline"] or ()))
+            if here and name and "python" in process.info["cmdline"][0]:
+                found[process.pid] = name[1]
+        return found
 
     def plan(self, *arguments: str) -> dict[str, int]:
         """Return how many jobs of each rule Snakemake would run."""
@@ -93,3 +128,23 @@ def finished(shared_checkout) -> Checkout:
     done = shared_checkout("finished")
     done.snakemake()
     return done
+
+
+@pytest.fixture(scope="session")
+def branch() -> tuple[str, ...]:
+    """Targets of the branch below."""
+    return BRANCH
+
+
+@pytest.fixture(scope="session")
+def branch_done(shared_checkout) -> Checkout:
+    """A checkout in which a branch of the tiny configuration has been run to the end."""
+    done = shared_checkout("branch")
+    done.snakemake("--", *BRANCH)
+    return done
+
+
+@pytest.fixture
+def another_branch(branch_done, tmp_path) -> Checkout:
+    """A copy of it that a test may do anything to."""
+    return branch_done.copy(tmp_path / "another")

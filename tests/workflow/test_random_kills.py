@@ -1,0 +1,104 @@
+"""Killed at any moment: no half a file is in place, and the last run ends as if unbroken."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from lagbias import store
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(7200)]
+
+#: Time between a start and a kill [s]: Snakemake plans for two or three, a job takes one to four.
+SHORTEST, LONGEST = 2.0, 12.0
+#: How often Snakemake alone is killed, and its jobs go on beside those of the next run.
+ALONE = 0.25
+#: Longest wait for a job to end [s].
+PATIENCE = 300
+#: How files end that are whole.
+ENDS = {".png": b"IEND\xaeB`\x82", ".pdf": b"%%EOF\n", ".html": b">\n"}
+
+
+@pytest.fixture(scope="module")
+def unbroken(request, nightly):
+    """The whole tiny run at night, and a branch of it by day."""
+    return request.getfixturevalue("finished" if nightly else "branch_done")
+
+
+def test_killed_at_random(unbroken, new_checkout, branch, nightly, record_property):
+    checkout = new_checkout("broken")
+    kills, targets = (60, ()) if nightly else (5, ("--", *branch))
+    rng, hit, finished = np.random.default_rng(20), Counter(), 0
+    while hit.total() < kills:
+        process = checkout.start(*targets)
+        try:
+            process.wait(rng.uniform(SHORTEST, LONGEST))
+        except subprocess.TimeoutExpired:
+            rules = set(checkout.jobs().values())
+            hit["+".join(sorted(rules)) or "no job"] += 1
+            kill(process, alone=rng.random() < ALONE)
+            checkout.snakemake("--unlock")
+        else:  # it came to its end before its time: once more from the beginning
+            assert process.returncode == 0
+            wait_for_orphans(checkout)
+            assert_same_results(checkout, unbroken)
+            shutil.rmtree(checkout.root / "results")
+            finished += 1
+        assert_whole(checkout)
+    checkout.snakemake(*targets)
+    wait_for_orphans(checkout)
+    assert_same_results(checkout, unbroken)
+    record_property("hit", dict(hit))
+    summary = f"{hit.total()} kills, {finished + 1} runs to the end; at work were {dict(hit)}"
+    sys.stdout.write(summary)  # shown with -rP
+
+
+def kill(process, *, alone):
+    if alone:
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait_for_orphans(checkout):
+    """Wait for the jobs of Snakemakes that were killed alone."""
+    deadline = time.monotonic() + PATIENCE
+    while checkout.jobs():
+        assert time.monotonic() < deadline, "a job did not end"
+        time.sleep(0.1)
+
+
+def files_of(checkout):
+    """Return all results by their paths, without the temporary files of jobs that were killed."""
+    results, files = checkout.root / "results", {}
+    for path in results.rglob("*"):
+        if path.name.startswith("."):
+            assert re.fullmatch(r"\..+\.\d+\.tmp", path.name), path
+        elif path.is_file():
+            files[str(path.relative_to(results))] = path
+    return files
+
+
+def assert_whole(checkout):
+    for name, path in files_of(checkout).items():
+        if path.suffix in (".h5", ".checkpoint"):
+            store.read(path)
+        elif path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+        elif path.suffix in ENDS:
+            assert path.read_bytes().endswith(ENDS[path.suffix]), name
+
+
+def assert_same_results(checkout, unbroken):
+    found, expected = files_of(checkout), files_of(unbroken)
+    assert sorted(found) == sorted(expected)
+    assert [n for n in found if found[n].read_bytes() != expected[n].read_bytes()] == []
