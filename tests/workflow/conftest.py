@@ -12,13 +12,6 @@ from pathlib import Path
 import psutil  # Snakemake needs it
 import pytest
 
-#: Parts of the tiny run in which every computing rule takes part: half a minute on one core.
-BRANCH = (
-    "results/tiny/spectra/box0/threshold/1Rf/pc2/on_box1.h5",
-    "results/tiny/spectra/box0/threshold/1Rf/least_squares/on_box1.h5",
-    "results/tiny/binned_f/box0/threshold/1Rf/density.h5",
-    "results/tiny/slabs/box0/threshold/1Rf/full/on_box1.h5",
-)
 PARTS = ("Snakefile", "workflow", "config", "profiles", "src", "environment.yml")
 
 
@@ -130,21 +123,7 @@ def finished(shared_checkout) -> Checkout:
     return done
 
 
-@pytest.fixture(scope="session")
-def branch() -> tuple[str, ...]:
-    """Targets of the branch below."""
-    return BRANCH
-
-
-@pytest.fixture(scope="session")
-def branch_done(shared_checkout) -> Checkout:
-    """A checkout in which a branch of the tiny configuration has been run to the end."""
-    done = shared_checkout("branch")
-    done.snakemake("--", *BRANCH)
-    return done
-
-
 @pytest.fixture
-def another_branch(branch_done, tmp_path) -> Checkout:
+def another(finished, tmp_path) -> Checkout:
     """A copy of it that a test may do anything to."""
-    return branch_done.copy(tmp_path / "another")
+    return finished.copy(tmp_path / "another")
