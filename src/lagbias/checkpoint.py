@@ -92,7 +92,7 @@ class Keeper:
         epoch = self._kept["attributes"]["epoch"]
         self._write()
         why = str(error) or kind.__name__
-        logger.warning("Training is %s: its state after epoch %d is kept.", why, epoch)
+        logger.warning("Training stopped (%s): its state after epoch %d is kept.", why, epoch)
 
     def keep(self, epoch: int, **state) -> None:
         """Take a `snapshot` of a training, and write it if the interval has passed."""

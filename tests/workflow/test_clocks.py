@@ -48,7 +48,7 @@ def test_nodes_with_fast_and_slow_clocks(another, finished):
 def test_a_clock_that_was_set_back(another, finished):
     """Everything was made an hour ahead, and the scripts were checked out then."""
     checkout = another
-    for path in files(checkout, "results", "workflow/scripts"):
+    for path in files(checkout, "results", "benchmarks", "workflow/scripts"):
         shift(path, HOUR)
     for name in (FIT, SPECTRA):
         (checkout.root / "results" / "tiny" / name).unlink()

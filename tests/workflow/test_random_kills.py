@@ -36,7 +36,7 @@ ENDS = {".png": b"IEND\xaeB`\x82", ".pdf": b"%%EOF\n", ".html": b">\n"}
 
 def test_killed_at_random(finished, new_checkout, nightly, record_property):
     checkout = new_checkout("broken")
-    kills, targets = (60, ()) if nightly else (5, BRANCH)
+    kills, targets = (50, ()) if nightly else (5, BRANCH)
     rng, hit, ends = np.random.default_rng(20), Counter(), 0
     while hit.total() < kills:
         process = checkout.start("--", *targets)

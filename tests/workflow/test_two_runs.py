@@ -13,6 +13,7 @@ pytestmark = pytest.mark.workflow
 
 #: Longest wait for a run to begin [s].
 PATIENCE = 300
+DAY = 86_400
 TARGET = "results/tiny/spectra/box0/threshold/1Rf/least_squares/on_box1.h5"
 OTHER = "results/other/configuration.html"
 
@@ -74,6 +75,10 @@ def test_a_second_run_is_refused_and_another_name_is_not(unfinished, finished):
 
 
 def test_the_lock_of_a_killed_run_is_explained(unfinished, finished):
+    """And what its jobs were writing is cleared away later, by the next run that does anything."""
+    left = unfinished.root / "results" / "tiny" / ".spectra.h5.4711.tmp"
+    left.write_text("half a file")
+    os.utime(left, (time.time() - DAY, time.time() - DAY))
     with begun(unfinished, "--", TARGET) as first:
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
@@ -84,4 +89,5 @@ def test_the_lock_of_a_killed_run_is_explained(unfinished, finished):
     assert "no longer alive" not in unfinished.snakemake("--unlock")
     text = unfinished.snakemake("--", TARGET)
     assert "locked" not in text
+    assert not left.exists()
     assert_same(unfinished, finished)
