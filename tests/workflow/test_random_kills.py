@@ -19,13 +19,15 @@ pytestmark = [pytest.mark.workflow, pytest.mark.timeout(7200)]
 
 #: Parts of the tiny run in which every computing rule takes part.
 BRANCH = (
-    "results/tiny/spectra/box0/threshold/1Rf/pc2/on_box1.h5",
+    "results/tiny/spectra/box0/threshold/3Rf/full/on_box1.h5",
     "results/tiny/spectra/box0/threshold/1Rf/least_squares/on_box1.h5",
     "results/tiny/binned_f/box0/threshold/1Rf/density.h5",
-    "results/tiny/slabs/box0/threshold/1Rf/full/on_box1.h5",
+    "results/tiny/gradient_pca/box0/threshold/3Rf.h5",
+    "results/tiny/slabs/box0/threshold/3Rf/full/on_box1.h5",
 )
-#: Time between a start and a kill [s]: Snakemake plans for two or three, a job takes one to four.
-SHORTEST, LONGEST = 2.0, 12.0
+#: Time between a start and a kill [s], by day and at night: Snakemake plans for two or three, and a
+#: job takes one to four.
+SHORTEST, LONGEST = 2.0, (7.0, 12.0)
 #: How often Snakemake alone is killed, and its jobs go on beside those of the next run.
 ALONE = 0.25
 #: Longest wait for a job to end [s].
@@ -36,12 +38,12 @@ ENDS = {".png": b"IEND\xaeB`\x82", ".pdf": b"%%EOF\n", ".html": b">\n"}
 
 def test_killed_at_random(finished, new_checkout, nightly, record_property):
     checkout = new_checkout("broken")
-    kills, targets = (50, ()) if nightly else (5, BRANCH)
+    kills, targets = (50, ()) if nightly else (4, BRANCH)
     rng, hit, ends = np.random.default_rng(20), Counter(), 0
     while hit.total() < kills:
         process = checkout.start("--", *targets)
         try:
-            process.wait(rng.uniform(SHORTEST, LONGEST))
+            process.wait(rng.uniform(SHORTEST, LONGEST[nightly]))
         except subprocess.TimeoutExpired:
             rules = set(checkout.jobs().values())
             hit["+".join(sorted(rules)) or "no job"] += 1
