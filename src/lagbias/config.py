@@ -6,10 +6,12 @@ in Snakemake profiles.
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
+from lagbias import config_input
 from lagbias.config_checks import did_you_mean, inconsistencies
 from lagbias.config_sections import (
     AbacusSettings,
@@ -28,6 +30,10 @@ from lagbias.config_sections import (
 )
 
 __all__ = ["Config", "ConfigError", "format_radius", "load"]
+
+_FAILURE = "The configuration cannot be used."
+#: Mistakes that are explained at once.
+_MOST_MISTAKES = 20
 
 
 class ConfigError(ValueError):
@@ -76,7 +82,7 @@ class Config(Section):
                 f"source = {self.source} needs the section {self.source}, which is missing; lay "
                 f"config/{self.source}.yaml on top with --configfile."
             )
-        if problems := list(inconsistencies(self)):
+        if problems := list(islice(inconsistencies(self), _MOST_MISTAKES)):
             raise ValueError(" ".join(problems))
         return self
 
@@ -120,9 +126,12 @@ def load(raw: Mapping) -> Config:
     Raises
     ------
     ConfigError
-        If a key is unknown or missing, a value is of the wrong type or out of range, or two values
-        contradict each other: one paragraph with each key, its value and the remedy.
+        If a key is unknown or missing, a value is of the wrong type or out of range, two values
+        contradict each other, or the files hold what no configuration does: one paragraph with
+        each key, its value and the remedy.
     """
+    for problem in config_input.problems(raw):
+        raise ConfigError(f"{_FAILURE} {problem}")
     try:
         return Config.model_validate(dict(raw))
     except ValidationError as error:
@@ -132,7 +141,7 @@ def load(raw: Mapping) -> Config:
 def _explain(error: ValidationError) -> str:
     """Turn pydantic's list of errors into sentences of key, value and remedy."""
     sentences = []
-    for item in error.errors():
+    for item in error.errors()[:_MOST_MISTAKES]:
         key = ".".join(str(part) for part in item["loc"] if part != "[key]")
         if item["type"] == "extra_forbidden":
             known = _known_keys(item["loc"][:-1])
@@ -145,9 +154,10 @@ def _explain(error: ValidationError) -> str:
             text = f"{key}: {text}" if key else text
         else:
             message = item["msg"][0].lower() + item["msg"][1:]
-            text = f"{key} = {item['input']!r}: {message}. config/README.md says what it may be."
+            value = config_input.shown(item["input"])
+            text = f"{key} = {value}: {message}. config/README.md says what it may be."
         sentences.append(text)
-    return "The configuration cannot be used. " + " ".join(sentences)
+    return " ".join([_FAILURE, *sentences])
 
 
 def _known_keys(location: tuple) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,10 @@ CELLS_PER_RADIUS = 1.0
 CELL_SIZE_TOLERANCE = 1e-3
 #: Programs in benchmarks/, beside the times that jobs take.
 RESERVED_RUNS = ("paper_scale", "suite")
+#: Files beside the directories of boxes.
+RESERVED_BOXES = ("plan.txt",)
+#: Smoothing radii in paths, as the wildcard `rf` of the workflow takes them.
+RADIUS_IN_PATHS = re.compile(r"[0-9.]+")
 #: Fewest networks whose scatter can be shown.
 FEWEST_SEEDS = 2
 #: Largest smoothing radius in units of the box side: a quarter leaves a handful of modes.
@@ -59,6 +64,8 @@ def _unknown_names(config: Config) -> Iterator[str]:
         )
     boxes, sets, samples = config.settings().boxes, config.smoothing_sets, config.halo_samples
     for name in config.box_names():
+        if name in RESERVED_BOXES:
+            yield f"boxes names {name}, which is a file beside the boxes. Choose another name."
         if name not in boxes:
             yield _unknown("boxes", "box", name, boxes, f"{config.source}.boxes")
     for name in sorted(config.figure_sets.names() - set(sets)):
@@ -68,8 +75,9 @@ def _unknown_names(config: Config) -> Iterator[str]:
         for name in names:
             if name not in samples:
                 yield _unknown(key, "halo sample", name, samples, "halo_samples")
+    known = available_figures()
     for name in config.figures:
-        if name not in (known := available_figures()):
+        if name not in known:
             yield _unknown("figures", "figure", name, known, "src/lagbias/figures")
 
 
@@ -85,6 +93,11 @@ def _bad_radii(config: Config) -> Iterator[str]:
                 f"increasing order."
             )
         for radius in radii:
+            if not RADIUS_IN_PATHS.fullmatch(f"{radius:g}"):
+                yield (
+                    f"smoothing_sets.{name} holds R_f = {radius:g} Mpc/h, which has an exponent "
+                    f"where names of files need digits. Use a radius between 0.0001 and 999999."
+                )
             if radius != float(f"{radius:g}"):
                 yield (
                     f"smoothing_sets.{name} holds R_f = {radius!r} Mpc/h, with more digits than "

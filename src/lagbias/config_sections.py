@@ -1,5 +1,6 @@
 """The sections of the configuration, each checked by itself."""
 
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
@@ -29,16 +30,53 @@ __all__ = [
     "section_of",
 ]
 
-#: Names that appear in paths.
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$")]
+#: Names that appear in paths, up to five in that of a log: with more characters each, its last part
+#: could be longer than the 255 bytes that file systems allow.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$", max_length=48)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+#: Numbers other than zero lie between its inverse and this: powers and ratios of them are finite.
+LARGEST_NUMBER = 1e18
 
 
 class Section(BaseModel):
-    """What all sections share: unknown keys are errors, and values do not change."""
+    """What all sections share: unknown keys are errors, values stay, numbers are finite."""
 
     # not strict: `snakemake --config 'seeds=[0, 1]'` hands over the text of each number
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_truth(cls, raw: Any):
+        """Refuse true and false, which are one and zero to Python, in the place of numbers."""
+        for name, value in raw.items() if isinstance(raw, dict) else ():
+            field = cls.model_fields.get(name)
+            if field is None or field.annotation is bool or section_of(field.annotation):
+                continue
+            if bools := [member for member in _members(value) if isinstance(member, bool)]:
+                raise ValueError(f"{name} is or holds {bools[0]}, which is no number or text.")
+        return raw
+
+    @model_validator(mode="after")
+    def _check_magnitudes(self):
+        for name, value in self:
+            for number in _members(value):
+                if isinstance(number, int | float) and not _is_moderate(number):
+                    raise ValueError(
+                        f"{name} is or holds {number:.3e}; numbers other than 0 must lie between "
+                        f"{1 / LARGEST_NUMBER:g} and {LARGEST_NUMBER:g} in size."
+                    )
+        return self
+
+
+def _members(value: Any) -> Collection:
+    """Return what a value holds: itself, or the values of a list or mapping."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else [value]
+
+
+def _is_moderate(number: float) -> bool:
+    return number == 0 or 1 / LARGEST_NUMBER <= abs(number) <= LARGEST_NUMBER
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
