@@ -28,6 +28,7 @@ from lagbias.config_sections import (
     TrainingSettings,
     section_of,
 )
+from lagbias.wording import shown
 
 __all__ = ["Config", "ConfigError", "format_radius", "load"]
 
@@ -154,7 +155,7 @@ def _explain(error: ValidationError) -> str:
             text = f"{key}: {text}" if key else text
         else:
             message = item["msg"][0].lower() + item["msg"][1:]
-            value = config_input.shown(item["input"])
+            value = shown(item["input"])
             text = f"{key} = {value}: {message}. config/README.md says what it may be."
         sentences.append(text)
     return " ".join([_FAILURE, *sentences])

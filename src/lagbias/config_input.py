@@ -4,11 +4,12 @@ YAML can hold more than a configuration needs: dates, sets, bytes and Python's f
 that hold themselves, and a few lines of aliases that stand for billions of values.
 """
 
-import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["LONGEST_TEXT", "MOST_VALUES", "problems", "shown"]
+from lagbias.wording import MOST_BITS, shown
+
+__all__ = ["problems"]
 
 #: Keys and values in a configuration; the shipped ones have some two hundred.
 MOST_VALUES = 2000
@@ -16,31 +17,6 @@ MOST_VALUES = 2000
 LONGEST_TEXT = 1000
 #: Sections within sections; the shipped configurations have three levels.
 DEEPEST = 8
-#: Bits of a whole number: Python takes for ever to print longer ones than it should, or refuses.
-MOST_BITS = 64
-
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
-_SHORT.maxdict = _SHORT.maxlist = 8
-_SHORT.maxlevel = 3
-
-
-def shown(value: Any) -> str:
-    """Write a value as it may stand in a message: in one line, and not at length.
-
-    Parameters
-    ----------
-    value : object
-        Anything.
-
-    Returns
-    -------
-    str
-        Like ``repr``, with the middle of what is long left out.
-    """
-    if isinstance(value, int) and value.bit_length() > MOST_BITS:
-        return f"a number of {value.bit_length()} bits"
-    return _SHORT.repr(value)
 
 
 def problems(raw: Any) -> Iterator[str]:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from snakemake.common.configfile import load_configfile
 from snakemake.io import expand
@@ -23,7 +23,10 @@ from snakemake_interface_common.exceptions import WorkflowError
 from lagbias.config import Config, ConfigError, format_radius, load
 
 pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.usefixtures("bounded_memory")]
-reusing_fixtures = settings(suppress_health_check=list(HealthCheck))
+# to explain a failure, hypothesis would trace every line that runs
+reusing_fixtures = settings(
+    suppress_health_check=list(HealthCheck), phases=set(Phase) - {Phase.explain}
+)
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ["config", "tiny", "large", "abacus", "mini"]

@@ -25,6 +25,8 @@ from lagbias.sources.site_order import sort_by_site
 __all__ = ["check_sizes", "lagrangian_nodes", "read_box"]
 
 _CHUNK = 1 << 20  # particles unpacked at a time
+_LARGEST_DENSITY = 1e4  # linear density contrast at the snapshot; it scatters by a few
+_LARGEST_SPEED = 299_792.458  # km/s
 
 
 class Sizes(Protocol):
@@ -149,6 +151,7 @@ def _read_density(path: Path, survey: Survey) -> tuple[np.ndarray, float]:
     # asdf gives a new array that may be changed; a copy is made only if it ever should not be
     density = np.require(read_column(path, "density"), np.float32, ["C", "W"])
     # Only ratios are used: how the table itself is normalised differs between descriptions.
+    _check_within(density, _LARGEST_DENSITY * initial / growth, path, "density")
     density *= np.float32(growth / initial)
     return density, growth / today
 
@@ -197,17 +200,43 @@ def _read_halos(
     box_size, to_kms = float(header["BoxSize"]), float(header["VelZSpace_to_kms"])
     found = []
     for number, path in enumerate(bar(files.halo_info, desc="reading halos", unit="file")):
+        counted, column = path, "N"
         if files.cleaned_halo_info:
-            n = read_column(files.cleaned_halo_info[number], "N_total")
-        else:
-            n = read_column(path, "N")
+            counted, column = files.cleaned_halo_info[number], "N_total"
+        n = read_column(counted, column)
+        _check_within(n, min(header["NP"], np.iinfo(np.int32).max), counted, column)
         kept = n >= max(min_particles, 1)  # cleaning leaves merged halos with no particles
-        centres = _shifted(read_column(path, "x_com")[kept] * box_size, box_size)
-        velocities = (read_column(path, "v_com")[kept] * to_kms).astype(np.float32)
+        centres, velocities = _rows(path, "x_com", kept), _rows(path, "v_com", kept)
+        _check_within(centres, 1.0, path, "x_com")  # within a box's length of the middle
+        _check_within(velocities, _LARGEST_SPEED / to_kms, path, "v_com")
+        centres = _shifted(centres * box_size, box_size)
+        velocities = (velocities * to_kms).astype(np.float32)
         found.append((n[kept].astype(np.int64), centres, velocities))
     n, centres, velocities = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(-n, kind="stable")
     return n[order], centres[order], velocities[order]
+
+
+def _rows(path: Path, column: str, kept: np.ndarray) -> np.ndarray:
+    """Return some rows of a column that has as many as a mask."""
+    values = read_column(path, column)
+    if len(values) != len(kept):
+        raise ValueError(
+            f"{path} has {len(values)} rows of {column} for {len(kept)} halos: it is damaged. "
+            "Download it again."
+        )
+    return values[kept]
+
+
+def _check_within(values: np.ndarray, largest: float, path: Path, column: str) -> None:
+    """Refuse values that are not finite or larger than anything real."""
+    extremes = float(values.min(initial=0)), float(values.max(initial=0))
+    if not -largest <= min(extremes) <= max(extremes) <= largest:  # False for NaN too
+        raise ValueError(
+            f"{path} has values of {column} from {extremes[0]:.4g} to {extremes[1]:.4g}, more than "
+            f"{largest:.4g} in size or not finite: it is damaged. Compare it with the "
+            "checksums.crc32 in its directory and download it again."
+        )
 
 
 def _shifted(positions: np.ndarray, box_size: float) -> np.ndarray:

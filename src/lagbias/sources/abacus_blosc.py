@@ -90,7 +90,7 @@ _EXTENSION = ExtensionProxy(_Extension())
 
 @contextmanager
 def checked_blosc() -> Iterator[None]:
-    """Let asdf unpack Blosc with `CheckedBlosc`, in this thread, for as long as the context lasts."""
+    """Let asdf unpack Blosc with `CheckedBlosc`, in this thread, while the context lasts."""
     with asdf.config_context() as config:
         config.remove_extension(_EXTENSION.extension_uri)  # asdf warns where two can do the same
         config.add_extension(_EXTENSION)

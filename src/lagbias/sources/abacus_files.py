@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 __all__ = ["PARTICLE_PRODUCTS", "BoxFiles", "box_paths", "find_box"]
@@ -21,7 +22,8 @@ __all__ = ["PARTICLE_PRODUCTS", "BoxFiles", "box_paths", "find_box"]
 PARTICLE_PRODUCTS = ("halo_rv", "halo_pid", "field_rv", "field_pid")
 """Products of particles, here without the suffix of the subsample (A, 3 % of all particles)."""
 
-_NUMBER = re.compile(r"_(\d{3,})\.asdf$")
+_NUMBER = re.compile(r"_([0-9]{3,})\.asdf$")
+_MOST_NAMED = 20  # missing files of a product in a message
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,11 @@ def find_box(
     # Any product's highest number says how many files all must have, so a gap anywhere is seen.
     last = max(set().union(*found.values()), default=0)
     for name, files in found.items():
-        missing = [f"{paths[name].name}_{n:03d}.asdf" for n in range(last + 1) if n not in files]
+        absent = (n for n in range(last + 1) if n not in files)
+        missing = [f"{paths[name].name}_{n:03d}.asdf" for n in islice(absent, _MOST_NAMED)]
         if missing:
+            more = last + 1 - len(files) - len(missing)
+            missing += [f"and {more} more"] if more else []
             problems.append(f"{paths[name]}/ lacks {', '.join(missing)}")
     if problems:
         raise FileNotFoundError(

@@ -14,14 +14,29 @@ import numpy as np
 
 from lagbias.sources.abacus_asdf import read_header
 from lagbias.sources.abacus_files import BoxFiles
+from lagbias.wording import shown
 
 __all__ = ["Survey", "growth_at", "particle_files", "survey_box"]
 
 _COMMON = ("SimName", "BoxSize", "ppd", "NP", "ParticleMassHMsun", "Redshift", "InitialRedshift")
 _COMMON_WITH_DENSITY = ("SimName", "BoxSize", "ZD_Seed")  # its "ppd" is the grid's
 _NEEDED = (*_COMMON, "ParticleSubsampleA", "Omega_M", "VelZSpace_to_kms")
+#: Lowest and highest value of what is a number; below and above, it means nothing or is damaged.
+_RANGES = {
+    "BoxSize": (1e-3, 1e6),
+    "ppd": (1, 1 << 15),  # packed IDs have 15 bits for a lattice index
+    "NP": (1, 1 << 45),
+    "ParticleMassHMsun": (1e-3, 1e18),
+    "ParticleSubsampleA": (1e-9, 1.0),
+    "Redshift": (-1e-3, 1e4),
+    "InitialRedshift": (1e-3, 1e4),
+    "Omega_M": (1e-6, 10.0),
+    "VelZSpace_to_kms": (1e-9, 1e9),
+}
 _REDSHIFT_TOLERANCE = 1e-3  # names of directories have three decimals
 _COUNT_TOLERANCE = 0.05
+_LARGEST_GROWTH = 1e6  # tables are normalised to one at some time or to the scale factor
+_LARGEST = 1e300  # of what is compared as floating-point numbers; YAML has larger ones
 
 
 class Survey(NamedTuple):
@@ -69,8 +84,8 @@ def survey_box(files: BoxFiles, redshift: float) -> Survey:
     """
     reference, rows = None, {}
     for path, column in _contents(files):
-        header, shape = read_header(path, column)
-        rows[path] = int(shape[0])
+        header, shape = _read_header(path, column)
+        rows[path] = shape[0]
         if path not in files.cleaned_halo_info:  # another product, whose headers say less
             _require(header, _COMMON if reference else _NEEDED, path)
         reference = reference or header
@@ -81,10 +96,10 @@ def survey_box(files: BoxFiles, redshift: float) -> Survey:
             f"{redshift:g} was asked for. Give the files of that redshift, or correct it."
         )
     _check_rows(files, rows, reference)
-    density_header, shape = read_header(files.ic_density, "density")
+    density_header, shape = _read_header(files.ic_density, "density")
     _require(density_header, ("GrowthTable",), files.ic_density)
     _compare(density_header, reference, _COMMON_WITH_DENSITY, files.ic_density, files.halo_info[0])
-    if shape != (shape[0],) * 3 or shape[0] ** 3 > np.iinfo(np.int32).max:
+    if shape != (shape[0],) * 3 or not 0 < shape[0] ** 3 <= np.iinfo(np.int32).max:
         raise ValueError(
             f"{files.ic_density} holds a density of shape {shape}; expected a cube of at most 1290 "
             "nodes per side (sites are 32-bit numbers). Use the file of 576 nodes per side."
@@ -131,6 +146,26 @@ def particle_files(files: BoxFiles) -> list[tuple[Path, Path]]:
     return list(zip(files.halo_rv + files.field_rv, files.halo_pid + files.field_pid, strict=True))
 
 
+def _read_header(path: Path, column: str) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """Return a header whose numbers are numbers, and the shape of a column."""
+    header, shape = read_header(path, column)
+    return header | {key: _number(header[key], key, path) for key in _RANGES & header.keys()}, shape
+
+
+def _number(value: Any, key: str, path: Path) -> float:
+    lowest, highest = _RANGES[key]
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not lowest <= number <= highest:
+        raise ValueError(
+            f"The header of {path} has {key} = {shown(value)}; expected is a number from "
+            f"{lowest:g} to {highest:g}: it is damaged. Download it again."
+        )
+    return number
+
+
 def _require(header: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> None:
     missing = [key for key in keys if key not in header]
     if missing:
@@ -151,14 +186,15 @@ def _compare(
     for key in keys:
         if key in header and key in reference and not _equal(header[key], reference[key]):
             raise ValueError(
-                f"{path} has {key} = {header[key]!r}, but {reference_path} has "
-                f"{reference[key]!r}: they are of different boxes or redshifts. Put files of one "
-                "simulation and one redshift together."
+                f"{path} has {key} = {shown(header[key])}, but {reference_path} has "
+                f"{shown(reference[key])}: they are of different boxes or redshifts. Put files of "
+                "one simulation and one redshift together."
             )
 
 
 def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, str) or isinstance(other, str):
+    numbers = [value for value in (one, other) if isinstance(value, int | float)]
+    if len(numbers) < 2 or max(map(abs, numbers)) > _LARGEST:
         return one == other
     return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-9)  # text with fewer digits is fine
 
@@ -183,7 +219,7 @@ def _check_rows(files: BoxFiles, rows: Mapping[Path, int], header: Mapping[str, 
     positions = [*files.halo_rv, *files.field_rv]
     found = sum(rows[path] for path in positions)
     expected = float(header["ParticleSubsampleA"]) * float(header["NP"])
-    if abs(found - expected) > _COUNT_TOLERANCE * expected + 5.0 * np.sqrt(expected):
+    if not found or abs(found - expected) > _COUNT_TOLERANCE * expected + 5.0 * np.sqrt(expected):
         raise ValueError(
             f"The files of particles, {', '.join(map(str, positions))}, hold {found} particles, "
             f"but subsample A has about {expected:.0f}. Give all files of halo_rv_A and "
@@ -213,9 +249,12 @@ def growth_at(table: Mapping[Any, Any], redshift: float, path: Path) -> float:
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none, or the table is no table of numbers.
     """
-    table = {float(z): float(d) for z, d in table.items()}
+    try:
+        table = {float(z): float(d) for z, d in table.items()}
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(_bad_table(path)) from error
     nearest = min(table, key=lambda z: abs(z - redshift), default=np.inf)
     if not abs(nearest - redshift) <= _REDSHIFT_TOLERANCE:
         raise ValueError(
@@ -223,4 +262,13 @@ def growth_at(table: Mapping[Any, Any], redshift: float, path: Path) -> float:
             f"{', '.join(f'{z:g}' for z in sorted(table)) or 'none'}). Use a snapshot at one of "
             "these redshifts."
         )
+    if not 0.0 < table[nearest] < _LARGEST_GROWTH:
+        raise ValueError(_bad_table(path))
     return table[nearest]
+
+
+def _bad_table(path: Path) -> str:
+    return (
+        f"GrowthTable of {path} does not have a positive number for each redshift: the file is "
+        "damaged. Download it again."
+    )

@@ -1,0 +1,32 @@
+"""Values as they may stand in messages, wherever they came from."""
+
+import reprlib
+from typing import Any
+
+__all__ = ["MOST_BITS", "shown"]
+
+#: Bits of a whole number that is written out: Python refuses thousands of digits.
+MOST_BITS = 64
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+_SHORT.maxdict = _SHORT.maxlist = 8
+_SHORT.maxlevel = 3
+
+
+def shown(value: Any) -> str:
+    """Write a value as it may stand in a message: in one line, and not at length.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+
+    Returns
+    -------
+    str
+        Like ``repr``, with the middle of what is long left out.
+    """
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return f"a number of {value.bit_length()} bits"
+    return _SHORT.repr(value)
