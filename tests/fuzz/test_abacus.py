@@ -119,7 +119,7 @@ def damage(draw, content: bytes):
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
         if draw(st.booleans()):  # where lengths are, of blocks and of pieces of blocks
-            start = min(data.find(b"\xd3BLK") + draw(st.integers(0, 80)), len(data))
+            start = min(max(data.find(b"\xd3BLK"), 0) + draw(st.integers(0, 80)), len(data))
         stop = start + draw(st.sampled_from([1, 1, 2, 4, 8, 64]))
         deeds = ["flip", "flip", "flip", "write", "write", "cut", "insert", "repeat", "truncate"]
         deed = draw(st.sampled_from(deeds))
@@ -298,6 +298,16 @@ def test_a_piece_that_unpacks_to_more_than_its_block_is_refused(tree, excess):
     header = struct.pack(">I4sQQQ", *length, len(piece), len(piece), size) + bytes(16)
     spoiled = content[: start + 6] + header + piece
     with replaced(path, spoiled), pytest.raises(OSError, match="more than its size"):
+        read_column(path, "density")
+
+
+def test_a_block_that_claims_to_be_endless_is_refused(tree):
+    """Nothing but its size says so; asdf alone would read on at the end of the file for years."""
+    path = tree.files.ic_density
+    content = bytearray(tree.content[path])
+    start = content.index(b"\xd3BLK") + 14
+    content[start + 8 : start + 16] = struct.pack(">Q", 1 << 60)  # bytes used
+    with replaced(path, bytes(content)), pytest.raises(OSError, match="ends within a block"):
         read_column(path, "density")
 
 
