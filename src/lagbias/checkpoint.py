@@ -34,7 +34,10 @@ _SETTINGS = (
     "constraint",
     "constraint_sample",
 )
+#: Ends of a training after which its state is good: requests, and memory that is full.
+_KEEPING = (SystemExit, KeyboardInterrupt, MemoryError)
 _MOMENTS = ("first_moments", "second_moments")
+_MOST_STEPS = 2**53
 
 
 def fingerprint(
@@ -87,7 +90,7 @@ class Keeper:
         return self
 
     def __exit__(self, kind, error, trace):
-        if self._kept is None or not isinstance(error, SystemExit | KeyboardInterrupt):
+        if self._kept is None or not isinstance(error, _KEEPING):
             return
         epoch = self._kept["attributes"]["epoch"]
         self._write()
@@ -161,6 +164,7 @@ def resume(
     optimiser: Adam,
     constraint: Constraint,
     history: dict[str, list[float]],
+    epochs: int | None = None,
 ) -> int:
     """Load a checkpoint into what is being trained.
 
@@ -172,11 +176,13 @@ def resume(
         From `fingerprint`; a checkpoint with another key is ignored.
     network, optimiser, constraint, history
         Changed in place.
+    epochs : int, optional
+        Epochs of the whole training; a checkpoint that has done more is ignored.
 
     Returns
     -------
     int
-        Epochs done: 0 where there is no checkpoint to use.
+        Epochs done: 0 where there is no checkpoint to use, with nothing changed.
     """
     if not path.exists():
         return 0
@@ -189,6 +195,12 @@ def resume(
         logger.warning("Checkpoint %s is of other settings or data; training starts anew.", path)
         return 0
     parameters = list(network.parameters())
+    # all is looked at before anything is changed
+    if problem := _problem(saved, parameters, constraint, list(history), epochs):
+        logger.warning(
+            "Checkpoint %s is no state of this training (%s); it starts anew.", path, problem
+        )
+        return 0
     held = {"parameters": [parameter.data for parameter in parameters]}
     held |= {name: getattr(optimiser, name) for name in _MOMENTS}
     for name, tensors in held.items():
@@ -202,6 +214,40 @@ def resume(
     epoch = int(saved.attributes["epoch"])
     logger.info("Training continues after epoch %d from %s.", epoch, path)
     return epoch
+
+
+def _problem(
+    saved: store.Artefact,
+    parameters: Sequence[torch.nn.Parameter],
+    constraint: Constraint,
+    history: Sequence[str],
+    epochs: int | None,
+) -> str | None:
+    """Say what keeps a checkpoint from being a state of a training, or None."""
+    epoch, steps = (saved.attributes.get(name) for name in ("epoch", "optimiser_steps"))
+    for name, number in (("epoch", epoch), ("optimiser_steps", steps)):
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            return f"{name} is no number"
+        if not 1 <= number < _MOST_STEPS or number != int(number):
+            return f"{name} is {number}"
+    if steps % epoch or (epochs is not None and epoch > epochs):
+        return f"there are {steps:.0f} steps in {epoch:.0f} epochs of {epochs}"
+    size = sum(parameter.numel() for parameter in parameters)
+    lengths = dict.fromkeys(("parameters", *_MOMENTS), size)
+    lengths["constraint_state"] = constraint.state.numel()
+    lengths |= dict.fromkeys(history, int(epoch))
+    for name, length in lengths.items():
+        if (values := saved.arrays.get(name)) is None:
+            return f"it lacks {name}"
+        kind = np.float64 if name in history else np.float32
+        if values.shape != (length,) or values.dtype != kind:
+            return f"{name} has shape {values.shape} and type {values.dtype}"
+        # the loss on the validation box is NaN where there is none
+        if name not in history and not np.isfinite(values).all():
+            return f"{name} has values that are not finite"
+    if any((saved[name] < 0).any() for name in ("second_moments", "constraint_state")):
+        return "means of squares, or masses, are negative"
+    return None
 
 
 def _vector(tensors: list[torch.Tensor]) -> store.Dataset:

@@ -98,7 +98,7 @@ def train(
     if checkpoint:
         sets = [training_set] if validation is None else [training_set, validation]
         key = checkpoints.fingerprint(sets, settings, seed=seed, device=device)
-        done = checkpoints.resume(checkpoint, key, **run.state())
+        done = checkpoints.resume(checkpoint, key, **run.state(), epochs=settings.epochs)
     total = settings.epochs * len(run.batches(1))
     keeper = checkpoints.Keeper(checkpoint, key, checkpoint_interval)
     with keeper, bar(total=total, desc=f"training seed {seed}", unit="step") as steps:
