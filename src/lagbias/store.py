@@ -33,6 +33,7 @@ __all__ = [
 #: Version of the layout of artefacts; raised when older files can no longer be read.
 SCHEMA = 1
 _FORMAT = "lagbias"
+_MOST_EXPANSION = 1  # values are stored as they are: a dataset is no larger than its file
 _RESERVED = frozenset({"format", "schema", "kind", "artefact_id", "provenance"})
 
 
@@ -217,8 +218,8 @@ def read(
             kind=str(file.attrs["kind"]),
             attributes={k: _plain(v) for k, v in file.attrs.items() if k not in _RESERVED},
             provenance=json.loads(file.attrs.get("provenance", "{}")),
-            arrays={name: file[name][... if rows is None else rows] for name in wanted},
-            units={name: str(file[name].attrs.get("units", "")) for name in wanted},
+            arrays={name: _member(file, name)[... if rows is None else rows] for name in wanted},
+            units={name: str(_member(file, name).attrs.get("units", "")) for name in wanted},
         )
 
 
@@ -227,12 +228,31 @@ def length(path: str | Path, kind: str, name: str) -> int:
     path = Path(path)
     with _open(path) as file:
         _check_content(file, path, kind, [name])
-        return len(file[name])
+        return len(_member(file, name))
+
+
+def _member(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return a dataset that the file itself holds.
+
+    HDF5 can also lead on to another file, take values from one, and hold Python's objects.
+    """
+    own = isinstance(file.get(name, getlink=True), h5py.HardLink)
+    dataset = file[name] if own else None
+    if (
+        not isinstance(dataset, h5py.Dataset)
+        or dataset.is_virtual
+        or dataset.external
+        or dataset.shape is None
+        or dataset.dtype.kind not in "biufcS"
+        or dataset.nbytes > _MOST_EXPANSION * Path(file.filename).stat().st_size
+    ):
+        raise ValueError(f"its dataset {name!r} is no array of its own")
+    return dataset
 
 
 def _check_content(file: h5py.File, path: Path, kind: str | None, names: Sequence[str]) -> None:
     """Raise ArtefactError unless a file is of a kind, or any, and has some datasets."""
-    found = str(file.attrs["kind"])
+    found = _text(file, "kind")
     if kind is not None and found != kind:
         raise ArtefactError(
             f"{path} holds {found!r}, but {kind!r} was expected here: the wrong file is in "
@@ -255,7 +275,7 @@ def _open(path: Path) -> Iterator[h5py.File]:
     """Open `path` for reading after checking that it is a whole artefact of ours."""
     try:
         file = h5py.File(path, "r")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ArtefactError(
             f"{path} does not exist. Run the workflow, which makes it, or correct the path."
         ) from None
@@ -265,8 +285,8 @@ def _open(path: Path) -> Iterator[h5py.File]:
             f"({_first_line(error)}). Delete it and run the workflow again; only this file and "
             f"what depends on it are made anew."
         ) from error
-    with file:
-        if file.attrs.get("format") != _FORMAT:
+    with file, _all_errors(path):
+        if _text(file, "format") != _FORMAT:
             raise ArtefactError(
                 f"{path} is an HDF5 file but not a lagbias artefact (it has no format mark). Move "
                 f"it away and run the workflow again."
@@ -276,13 +296,32 @@ def _open(path: Path) -> Iterator[h5py.File]:
                 f"{path} was written in layout {schema}, this version reads layout {SCHEMA}. "
                 f"Delete it and run the workflow again."
             )
-        try:
-            yield file
-        except OSError as error:
-            raise ArtefactError(
-                f"{path} is damaged: a dataset cannot be read ({_first_line(error)}). Delete it "
-                f"and run the workflow again."
-            ) from error
+        _text(file, "kind")
+        if not isinstance(json.loads(_text(file, "provenance") or "{}"), dict):
+            raise ValueError("its provenance is no mapping")
+        yield file
+
+
+def _text(file: h5py.File, name: str) -> str:
+    """Return an attribute of the file that is a text, empty where there is none."""
+    value = file.attrs.get(name, "")
+    if not isinstance(value, str):
+        raise ValueError(f"its attribute {name!r} is no text")
+    return value
+
+
+@contextmanager
+def _all_errors(path: Path) -> Iterator[None]:
+    """Turn whatever a file that was not written here raises into ArtefactError."""
+    try:
+        yield
+    except ArtefactError:
+        raise
+    except Exception as error:
+        raise ArtefactError(
+            f"{path} is damaged: a dataset cannot be read ({_first_line(error)}). Delete it "
+            f"and run the workflow again."
+        ) from error
 
 
 def _fill(file, kind, datasets, attributes, provenance) -> None:
@@ -334,4 +373,7 @@ def _plain(value):
     """Turn an HDF5 attribute into plain Python."""
     if isinstance(value, np.ndarray):
         return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
+    value = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"an attribute is of the type {type(value).__name__}")
+    return value
