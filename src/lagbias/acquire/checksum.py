@@ -18,6 +18,7 @@ from lagbias.acquire.places import byte_bar, format_bytes, safe_relative
 
 __all__ = [
     "CHECKSUM_FILE",
+    "LARGEST_LISTING",
     "Checksum",
     "Cksum",
     "checksums_below",
@@ -30,7 +31,11 @@ __all__ = [
 CHECKSUM_FILE = "checksums.crc32"
 """Name of the file that lists the checksums of its directory."""
 
+LARGEST_LISTING = 1 << 24
+"""Most bytes of a checksum file; those of the collection have some kilobytes."""
+
 _BLOCK = 1 << 20
+_LARGEST_SIZE = (1 << 63) - 1
 _ALL_ONES = 0xFFFFFFFF
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _WEB_PAGE = (b"<!doctype html", b"<html")
@@ -118,6 +123,8 @@ def mismatch(path: str | Path, expected: Checksum, *, size_only: bool = False) -
         None where all is well.
     """
     path = Path(path)
+    if not path.is_file():
+        return "it is no file"  # a pipe would be waited at for ever
     size = path.stat().st_size
     if size != expected.size:
         return f"it has {size} bytes, {expected.size} were expected{_web_page_hint(path)}"
@@ -191,6 +198,12 @@ def read_checksums(path: str | Path) -> dict[str, Checksum]:
     """
     path = Path(path)
     try:
+        size = path.stat().st_size
+        if not path.is_file() or size > LARGEST_LISTING:
+            raise CorruptFileError(
+                f"{path} is no list of checksums: it has {format_bytes(size)}, or is no file. "
+                "Delete it and get it again."
+            )
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError(
@@ -242,11 +255,13 @@ def _parse_line(line: str) -> tuple[str, Checksum]:
     words = line.strip().split(maxsplit=2)
     if len(words) != 3:
         raise ValueError(f"{len(words)} words instead of 3")
-    if not (words[0].isdecimal() and words[1].isdecimal() and words[0].isascii()):
+    if not all(word.isdecimal() and word.isascii() for word in words[:2]):
         raise ValueError("checksum and size have to be whole numbers")
     crc, size = int(words[0]), int(words[1])
     if crc > _ALL_ONES:
         raise ValueError("the checksum has more than 32 bits")
+    if size > _LARGEST_SIZE:
+        raise ValueError("no file is as large as that")
     return str(safe_relative(words[2])), Checksum(crc=crc, size=size)
 
 

@@ -55,6 +55,7 @@ def fetch(
     path: str | Path,
     *,
     expected: Checksum | None = None,
+    largest: int | None = None,
     retries: int = 8,
     timeout: float = 60.0,
     backoff: float = 1.0,
@@ -74,6 +75,8 @@ def fetch(
         Final name; its directory is made if need be.
     expected : Checksum, optional, keyword-only
         Size and checksum. Without it the only check is the length that the server announces.
+    largest : int, optional, keyword-only
+        Most bytes that the file may have, where `expected` does not say how many.
     retries : int, keyword-only
         Failures in a row, each without 1 MiB of progress, after which to give up.
     timeout : float, keyword-only
@@ -106,7 +109,8 @@ def fetch(
     """
     _check_url(url)
     path, wait = Path(path), _Wait(retries, backoff, sleep)
-    transfer = Transfer(url, PartialFile(path), expected, timeout, session or open_session(url))
+    session = session or open_session(url)
+    transfer = Transfer(url, PartialFile(path), expected, timeout, session, largest)
     try:
         if path.exists() and _keep(path, expected):
             return path
@@ -124,8 +128,12 @@ def fetch(
 
 def _check_url(url: str) -> str:
     """Return `url` after checking that it is http or https and names a host."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets or a port that mean nothing
+        usable = False
+    if not usable or not url.isprintable():
         raise ValueError(f"{url!r} cannot be fetched: give an address that begins with https://.")
     return url
 
@@ -160,7 +168,9 @@ class _Wait:
 
 
 def _keep(path: Path, expected: Checksum | None) -> bool:
-    problem = None if expected is None else mismatch(path, expected)
+    problem = None if path.is_file() else "it is no file"
+    if not problem and expected:
+        problem = mismatch(path, expected)
     if problem:
         logger.warning("%s is there but %s: fetching it again", path, problem)
     return problem is None

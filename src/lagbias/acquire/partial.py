@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -53,6 +55,10 @@ class RemoteFile:
         return all(a is None or b is None or a == b for a, b in pairs)
 
 
+#: Most bytes of a note that are looked at; an address and two validators are some hundred.
+_LARGEST_NOTE = 1 << 16
+
+
 def partial_path(path: str | Path) -> Path:
     """Return where the bytes of `path` are gathered: ``<path>.part``."""
     path = Path(path)
@@ -75,18 +81,21 @@ class PartialFile:
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Bytes so far; none of what is there if it is a link or no file."""
         try:
-            return self.path.stat().st_size
+            found = self.path.lstat()
         except FileNotFoundError:
             return 0
+        return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
     def origin(self) -> RemoteFile | None:
         """Return what the bytes belong to, or None where no readable note says so."""
         try:
-            return RemoteFile(**json.loads(self._note.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            with _open_own(self._note, os.O_RDONLY) as note:
+                remote = RemoteFile(**json.loads(note.read(_LARGEST_NOTE).decode()))
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
+        return remote if _is_sound(remote) else None
 
     def resumable(self, url: str, expected: Checksum | None) -> int:
         """Return how many bytes can be kept; 0 means to start again.
@@ -110,14 +119,16 @@ class PartialFile:
     @contextmanager
     def begin(self, remote: RemoteFile) -> Iterator[BinaryIO]:
         """Open for writing from the start, and note what the bytes belong to."""
-        with self.path.open("wb") as file:  # emptied before the note: no note for other bytes
-            self._note.write_text(json.dumps(asdict(remote)), encoding="utf-8")
+        # emptied before the note: no note for other bytes
+        with _create(self.path) as file:
+            with _create(self._note) as note:
+                note.write(json.dumps(asdict(remote)).encode())
             yield file
 
     @contextmanager
     def resume(self) -> Iterator[BinaryIO]:
         """Open for writing at the end."""
-        with self.path.open("ab") as file:
+        with _open_own(self.path, os.O_WRONLY | os.O_APPEND) as file:
             yield file
 
     def discard(self) -> None:
@@ -142,7 +153,7 @@ class PartialFile:
             If another process is fetching it.
         """
         lock = self.path.with_name(self.path.name + ".lock")
-        with lock.open("wb") as file:
+        with _open_own(lock, os.O_WRONLY | os.O_CREAT) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -156,3 +167,36 @@ class PartialFile:
                 yield
             finally:
                 lock.unlink(missing_ok=True)
+
+
+def _create(path: Path) -> BinaryIO:
+    """Open a new file in the place of whatever is there; of a link, not of what it leads to."""
+    path.unlink(missing_ok=True)
+    return _open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+
+
+def _open_own(path: Path, flags: int) -> BinaryIO:
+    """Open a file that is one in its own right: no link, pipe or device, and under no other name.
+
+    Raises
+    ------
+    OSError
+        If it is something else, so that nothing outside of the directory is written.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EEXIST, "something is in the way that is no file of its own", str(path))
+    return os.fdopen(descriptor, "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "wb")
+
+
+def _is_sound(remote: RemoteFile) -> bool:
+    """Whether a note says what a server may have said."""
+    texts = (remote.url, remote.etag, remote.last_modified)
+    size = remote.size
+    return (
+        isinstance(remote.url, str)
+        and all(text is None or (isinstance(text, str) and text.isprintable()) for text in texts)
+        and (size is None or (type(size) is int and 0 <= size < 1 << 63))
+    )

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from lagbias import progress
 from lagbias.acquire.errors import NotEnoughSpaceError
+from lagbias.wording import shown
 
 __all__ = [
     "byte_bar",
@@ -19,6 +20,8 @@ __all__ = [
     "place",
     "safe_relative",
 ]
+
+_LONGEST = 4000  # characters of a path; systems allow 4096 bytes
 
 
 def safe_relative(relative: str | PurePosixPath) -> PurePosixPath:
@@ -38,8 +41,8 @@ def safe_relative(relative: str | PurePosixPath) -> PurePosixPath:
     Raises
     ------
     ValueError
-        If it is empty or absolute, climbs with ``..``, or holds a backslash or a control
-        character.
+        If it is empty, absolute or longer than any path may be, climbs with ``..``, or holds a
+        backslash or a character that cannot be seen.
     """
     text = str(relative)
     path = PurePosixPath(text)
@@ -48,10 +51,11 @@ def safe_relative(relative: str | PurePosixPath) -> PurePosixPath:
         or not path.parts
         or ".." in path.parts
         or "\\" in text
-        or any(ord(character) < 32 or ord(character) == 127 for character in text)
+        or not text.isprintable()
+        or len(text) > _LONGEST
     ):
         raise ValueError(
-            f"The file name {text!r} does not stay inside the directory of the data; give a "
+            f"The file name {shown(text)} does not stay inside the directory of the data; give a "
             "relative path with forward slashes and without '..'."
         )
     return path

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lagbias.acquire.checksum import CHECKSUM_FILE, read_checksums
-from lagbias.acquire.errors import CorruptFileError, MissingFileError
+from lagbias.acquire.errors import AcquisitionError
 from lagbias.acquire.places import place, safe_relative
 from lagbias.acquire.transfer import open_session
 from lagbias.acquire.tree import fetch_files, fetch_listing
@@ -85,11 +85,12 @@ def _is_file(path: PurePosixPath) -> bool:
 def _listed(directory: Path) -> list[str]:
     try:
         sums = read_checksums(directory / CHECKSUM_FILE)
-    except (MissingFileError, CorruptFileError):
+    except (AcquisitionError, OSError):
         return []
     return sorted(name for name in sums if name.endswith(".asdf"))
 
 
 def _on_disk(directory: Path) -> list[str]:
     names = {path.name.removesuffix(".part") for path in directory.glob("*.asdf*")}
-    return sorted(name for name in names if name.endswith(".asdf"))
+    # names that no collection has would stop all that is done with the others
+    return sorted(n for n in names if n.endswith(".asdf") and n.isprintable() and "\\" not in n)

@@ -22,12 +22,13 @@ from lagbias.acquire.checksum import Checksum, mismatch
 from lagbias.acquire.errors import DownloadError, MissingFileError
 from lagbias.acquire.partial import PartialFile, RemoteFile
 from lagbias.acquire.places import byte_bar
+from lagbias.wording import shown
 
 __all__ = ["Again", "Restart", "Transfer", "WrongSize", "open_session"]
 
 _BLOCK = 1 << 18
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)$")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)")
 _ONLY_REDIRECTS = urllib3.Retry(
     total=None, connect=0, read=0, other=0, redirect=5, respect_retry_after_header=False
 )
@@ -83,6 +84,8 @@ class Transfer:
         Longest silence of the server [s].
     session : urllib3.PoolManager
         Connections.
+    largest : int or None
+        Most bytes of a file of which no more is known.
     """
 
     url: str
@@ -90,6 +93,7 @@ class Transfer:
     expected: Checksum | None
     timeout: float
     session: urllib3.PoolManager
+    largest: int | None = None
 
     def problem(self) -> str | None:
         """Say what is wrong with the bytes that have come, or None."""
@@ -125,6 +129,8 @@ class Transfer:
             )
         except HTTPError as error:
             raise self._failure(error) from error
+        except ValueError as error:  # what the standard library makes of some redirections
+            raise DownloadError(self._nowhere(error)) from error
         try:
             self._receive(response, offset)
         except HTTPError as error:
@@ -157,14 +163,15 @@ class Transfer:
                 bar.update(len(block))
                 if self.expected and file.tell() > self.expected.size:
                     break  # too long: verification will say so
+                if self.largest is not None and file.tell() > self.largest:
+                    raise DownloadError(self._too_large())
         wanted = self.expected.size if self.expected else remote.size
         if wanted is not None and self.partial.size < wanted:
             raise Again(f"the connection was closed after {self.partial.size} of {wanted} bytes")
 
     def _announced(self, response: urllib3.BaseHTTPResponse) -> RemoteFile:
         """Return what the server says of the whole file."""
-        length = response.headers.get("Content-Length", "")
-        size = int(length) if length.isdecimal() else None
+        size = _count(response.headers.get("Content-Length", ""))
         if self.expected and size is not None and size != self.expected.size:
             kind = response.headers.get("Content-Type", "unknown type")
             raise WrongSize(
@@ -181,10 +188,11 @@ class Transfer:
     def _continued(self, response: urllib3.BaseHTTPResponse, offset: int) -> RemoteFile:
         """Check that an answer in part continues what is here."""
         header = response.headers.get("Content-Range", "")
-        match = _CONTENT_RANGE.match(header)
-        if not match or int(match[1]) != offset or int(match[2]) + 1 > int(match[3]):
-            raise Restart(f"bytes from {offset} were asked for, {header!r} was sent")
-        remote = self._remote(response, int(match[3]))
+        match = _CONTENT_RANGE.fullmatch(header)
+        first, last, size = map(_count, match.groups()) if match else (None,) * 3
+        if None in (first, last, size) or first != offset or last + 1 > size:
+            raise Restart(f"bytes from {offset} were asked for, {shown(header)} was sent")
+        remote = self._remote(response, size)
         if not remote.same_content(self.partial.origin()):
             raise Restart("the file on the server has changed")
         if self.expected and remote.size != self.expected.size:
@@ -195,8 +203,21 @@ class Transfer:
         headers = response.headers
         return RemoteFile(self.url, headers.get("ETag"), headers.get("Last-Modified"), size)
 
+    def _nowhere(self, reason: Exception) -> str:
+        return (
+            f"{self.url}: the server sends on to an address that cannot be followed "
+            f"({_one_line(str(reason))}). Open the address in a browser to see where the file is "
+            "now."
+        )
+
+    def _too_large(self) -> str:
+        return (
+            f"{self.url} goes on after {self.largest} bytes, which is more than such a file has: "
+            "the server sends something else. Open the address in a browser to see what it serves."
+        )
+
     def _refusal(self, response: urllib3.BaseHTTPResponse) -> Exception:
-        status = f"status {response.status} {response.reason or ''}".rstrip()
+        status = f"status {response.status} {_one_line(response.reason)}".rstrip()
         if response.status in _TEMPORARY:
             return Again(f"the server answered with {status}", _retry_after(response))
         if response.status in (404, 410):
@@ -224,10 +245,7 @@ class Transfer:
                 "system's certificates, or set SSL_CERT_FILE to those of your site."
             )
         if isinstance(reason, LocationValueError | ResponseError):
-            return DownloadError(
-                f"{self.url}: the server sends on to an address that cannot be followed "
-                f"({reason}). Open the address in a browser to see where the file is now."
-            )
+            return DownloadError(self._nowhere(reason))
         return Again(f"{type(reason).__name__}: {reason}")
 
 
@@ -235,5 +253,15 @@ def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
     try:
         value = response.headers.get("Retry-After")
         return None if value is None else urllib3.Retry().parse_retry_after(value)
-    except InvalidHeader:
+    except (InvalidHeader, ValueError, OverflowError):
         return None
+
+
+def _count(text: str) -> int | None:
+    """Return a number of bytes, or None where a text is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _one_line(text: str | None) -> str:
+    """Return what a server says so that it may stand in a message."""
+    return "".join(c for c in (text or "")[:200] if c.isprintable())

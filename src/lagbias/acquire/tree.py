@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lagbias.acquire.checksum import CHECKSUM_FILE, Checksum, checksums_below, read_checksums
+from lagbias.acquire.checksum import (
+    CHECKSUM_FILE,
+    LARGEST_LISTING,
+    Checksum,
+    checksums_below,
+    read_checksums,
+)
 from lagbias.acquire.download import fetch, file_url
 from lagbias.acquire.errors import CorruptFileError, MissingFileError
 from lagbias.acquire.partial import partial_path
@@ -121,14 +127,16 @@ def fetch_listing(
     """
     listing = PurePosixPath(directory, CHECKSUM_FILE)
     try:
-        path = fetch(file_url(base_url, listing), place(root, listing), **options)
+        url, path = file_url(base_url, listing), place(root, listing)
+        fetch(url, path, largest=LARGEST_LISTING, **options)
     except MissingFileError:
         logger.warning("%s has no %s: only lengths are checked", directory, CHECKSUM_FILE)
         return False
     try:
         read_checksums(path)
     except CorruptFileError:
-        path.unlink()  # or every later run would stumble over it
+        if path.is_file():
+            path.unlink()  # or every later run would stumble over it
         raise
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -194,7 +195,9 @@ def globus_batch(found: Inventory) -> str:
     """
     wanted = [PurePosixPath(file.path) for file in found.distinct if file.plan != "keep"]
     listings = {path.parent / CHECKSUM_FILE for path in wanted}
-    return "".join(f"{path} {path}\n" for path in sorted({*wanted, *listings}))
+    # lines are split as a shell does
+    names = [shlex.quote(str(path)) for path in sorted({*wanted, *listings})]
+    return "".join(f"{name} {name}\n" for name in names)
 
 
 def results_bytes(settings: AbacusSettings, particles_per_side: int, radii: Mapping) -> int:
