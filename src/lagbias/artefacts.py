@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lagbias import store
+from lagbias import layouts, store
 from lagbias.store import Dataset
 
 __all__ = [
@@ -38,11 +38,39 @@ __all__ = [
 
 _GRID = ("x", "y", "z")
 _FEATURES = ("delta", "lap_delta", "g2")
-_WHITENING = ("smoothing_radii", "eigenvectors", "eigenvalues", "kept", "covariance")
-_BINNED = ("delta_edges", "lap_delta_edges", "f", "share", "seeds")
-_PCA = ("smoothing_radii", "eigenvalues", "directions", "matrix", "centred_eigenvalues")
-_SAMPLE = ("components", "f")
-_SLAB = ("origin", "position", "f", "delta", "initial_delta", "model_map", "halo_map")
+# types and axes of what is read back, see `lagbias.layouts.check`
+_GRIDS = {"delta": "f:pnn", "lap_delta": "f:pnn", "g2": "f:pnn"}
+_WHITENING = {
+    "smoothing_radii": "f:r",
+    "eigenvectors": "f:ff",
+    "eigenvalues": "f:f",
+    "kept": "i:i",
+    "covariance": "f:ff",
+}
+_BINNED = {
+    "delta_edges": "f:e",
+    "lap_delta_edges": "f:dE",
+    "f": "f:sdl",
+    "share": "f:dl",
+    "seeds": "i:s",
+}
+_PCA = {
+    "smoothing_radii": "f:r",
+    "eigenvalues": "f:c",
+    "directions": "f:cc",
+    "matrix": "f:cf",
+    "centred_eigenvalues": "f:c",
+}
+_SAMPLE = {"components": "f:pk", "f": "f:p"}
+_SLAB = {
+    "origin": "f:p2",
+    "position": "f:p2",
+    "f": "f:p",
+    "delta": "f:p",
+    "initial_delta": "f:xy",
+    "model_map": "f:mm",
+    "halo_map": "f:mm",
+}
 
 
 def box_files(files: Mapping[Any, Any]) -> dict[str, Dataset]:
@@ -133,7 +161,9 @@ def feature_columns(
     """
     for path in paths:
         for name in _FEATURES:
-            yield store.read(path, "features", [name], rows=planes)[name]
+            artefact = store.read(path, "features", [name], rows=planes)
+            layouts.check(artefact, {name: _GRIDS[name]})
+            yield artefact[name]
 
 
 def whitening(fitted: Any) -> dict[str, Dataset]:
@@ -155,8 +185,10 @@ def whitening(fitted: Any) -> dict[str, Dataset]:
 
 def whitening_of(path: str | Path) -> dict[str, np.ndarray]:
     """Read the arguments of a `lagbias.whitening.Whitening`."""
-    artefact = store.read(path, "whitening", _WHITENING)
-    return {name: artefact[name] for name in _WHITENING}
+    artefact = store.read(path, "whitening", list(_WHITENING))
+    arrays = _arrays(artefact, _WHITENING)
+    layouts.check_indices(artefact, "kept", len(arrays["eigenvalues"]))
+    return arrays
 
 
 def trained_network(trained: Any) -> dict[str, Dataset]:
@@ -190,12 +222,13 @@ def networks(paths: Iterable[str | Path]) -> tuple[list[dict], list[int]]:
     found, seeds = [], []
     for path in paths:
         artefact = store.read(path, "network")
+        layouts.check_network(artefact)
         parts = {"weights": {}, "history": {}}
         for name, value in artefact.arrays.items():
             group, _, member = name.partition(".")
             parts[group][member] = value
-        found.append({**parts, "normalisation": artefact.attributes["normalisation"]})
-        seeds.append(artefact.attributes["seed"])
+        found.append({**parts, "normalisation": layouts.number(artefact, "normalisation")})
+        seeds.append(layouts.number(artefact, "seed", whole=True))
     return found, seeds
 
 
@@ -239,8 +272,7 @@ def binned_bias(
 
 def binned_bias_of(path: str | Path, kind: str = "least_squares") -> dict[str, np.ndarray]:
     """Read edges, f, share and seeds of a ``least_squares`` or ``binned_f`` artefact."""
-    artefact = store.read(path, kind, _BINNED)
-    return {name: artefact[name] for name in _BINNED}
+    return _arrays(store.read(path, kind, list(_BINNED)), _BINNED)
 
 
 def gradient_pca(pca: Any, components: np.ndarray, f: np.ndarray) -> dict[str, Dataset]:
@@ -264,14 +296,12 @@ def gradient_pca(pca: Any, components: np.ndarray, f: np.ndarray) -> dict[str, D
 
 def gradient_pca_of(path: str | Path) -> dict[str, np.ndarray]:
     """Read the arguments of a `lagbias.gradient_pca.GradientPCA`."""
-    artefact = store.read(path, "gradient_pca", _PCA)
-    return {name: artefact[name] for name in _PCA}
+    return _arrays(store.read(path, "gradient_pca", list(_PCA)), _PCA)
 
 
 def component_sample_of(path: str | Path) -> dict[str, np.ndarray]:
     """Read the arguments of a `lagbias.gradient_pca.ComponentSample`."""
-    artefact = store.read(path, "gradient_pca", _SAMPLE)
-    return {name: artefact[name] for name in _SAMPLE}
+    return _arrays(store.read(path, "gradient_pca", list(_SAMPLE)), _SAMPLE)
 
 
 def slab(cut: Any) -> dict[str, Dataset]:
@@ -290,8 +320,12 @@ def slab(cut: Any) -> dict[str, Dataset]:
 
 def slab_of(path: str | Path) -> dict[str, Any]:
     """Read the arguments of a `lagbias.slab.Slab`."""
-    artefact = store.read(path, "slab", _SLAB)
+    artefact = store.read(path, "slab", list(_SLAB))
     lengths = ("region_size", "layer_thickness", "depth", "rf")
-    return {name: artefact[name] for name in _SLAB} | {
-        name: artefact.attributes[name] for name in lengths
-    }
+    return _arrays(artefact, _SLAB) | {name: layouts.number(artefact, name) for name in lengths}
+
+
+def _arrays(artefact: store.Artefact, layout: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Return datasets after checking their types and shapes."""
+    layouts.check(artefact, layout)
+    return {name: artefact[name] for name in layout}

@@ -68,8 +68,9 @@ class Keeper:
     """Keeps the state of a training after its last whole epoch, and writes it now and then.
 
     It is a context manager: where a block is left because the process is to end (see
-    `lagbias.termination`, or Ctrl-C), it writes the state that it keeps, which takes milliseconds
-    where the end of an epoch may be half a minute off. Errors of the training write nothing.
+    `lagbias.termination`, or Ctrl-C) or memory is full, it writes the state that it keeps, which
+    takes milliseconds where the end of an epoch may be half a minute off. Other errors write
+    nothing.
 
     Parameters
     ----------

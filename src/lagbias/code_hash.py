@@ -21,6 +21,7 @@ PLUMBING = frozenset(
         "artefacts",
         "code_hash",
         "job",
+        "layouts",
         "progress",
         "provenance",
         "store",

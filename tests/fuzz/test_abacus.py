@@ -212,7 +212,7 @@ def bad_values(column, values, draw):
 
 
 @given(data=st.data())
-@settings(reusing_fixtures, max_examples=reusing_fixtures.max_examples // 4)
+@settings(reusing_fixtures, max_examples=reusing_fixtures.max_examples // 10)
 def test_boxes_with_values_that_cannot_be(data, tree, abacus_tree, watch):
     """Values out of all ranges, columns of other lengths and types, in files that are sound."""
     path = data.draw(st.sampled_from(tree.files.all))

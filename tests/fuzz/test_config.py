@@ -331,7 +331,7 @@ def test_any_value_is_refused(raw, watch):
 
 
 @given(raw=valid_values())
-@reusing_fixtures
+@settings(reusing_fixtures, max_examples=reusing_fixtures.max_examples // 4)
 def test_a_valid_configuration_is_used(raw, watch):
     assert judged(raw, watch) is not None
     # and as Snakemake hands over what was written on the command line: as text

@@ -11,7 +11,9 @@ from lagbias.store import ArtefactError, Dataset
 
 pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.usefixtures("bounded_memory")]
 reusing_fixtures = settings(
-    suppress_health_check=list(HealthCheck), phases=set(Phase) - {Phase.explain}
+    max_examples=settings().max_examples // 2,  # each is read in five ways
+    suppress_health_check=list(HealthCheck),
+    phases=set(Phase) - {Phase.explain},
 )
 
 SECRET = 7.25

@@ -26,7 +26,12 @@ def test_networks_round_trip(tmp_path):
     paths = []
     for seed in (3, 7):
         trained = SimpleNamespace(
-            weights={"layers.0.weight": np.full((2, 3), seed), "layers.0.bias": np.zeros(2)},
+            weights={
+                "layers.0.weight": np.full((2, 3), seed, np.float32),
+                "layers.0.bias": np.zeros(2),
+                "layers.1.weight": np.zeros((1, 2)),
+                "layers.1.bias": np.zeros(1),
+            },
             history={"loss_per_cell": [2.0, 1.0]},
         )
         paths.append(tmp_path / f"{seed}.h5")
