@@ -200,7 +200,11 @@ def trained_network(trained: Any) -> dict[str, Dataset]:
         for name, value in trained.weights.items()
     }
     for name, value in trained.history.items():
-        packed[f"history.{name}"] = Dataset(np.asarray(value), "1", ("epoch",), "per epoch")
+        packed[f"history.{name}"] = Dataset(
+            # NaN is the validation loss of a training without a validation box
+            *(np.asarray(value), "1", ("epoch",), "per epoch"),
+            finite=not name.startswith("validation"),
+        )
     return packed
 
 

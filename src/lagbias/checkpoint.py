@@ -146,7 +146,8 @@ def snapshot(
         "constraint_state": _vector([constraint.state]),
     }
     for name, values in history.items():
-        datasets[name] = store.Dataset(np.array(values), "1", ("epoch",))
+        # NaN is the validation loss where there is no validation box
+        datasets[name] = store.Dataset(np.array(values), "1", ("epoch",), finite=False)
     steps = optimiser.steps[0].item()
     attributes = {"fingerprint": key, "epoch": epoch, "optimiser_steps": steps}
     return {"datasets": datasets, "attributes": attributes}

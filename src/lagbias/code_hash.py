@@ -19,7 +19,10 @@ PLUMBING = frozenset(
     f"lagbias.{name}"
     for name in (
         "artefacts",
+        "atomic",
+        "blocks",
         "code_hash",
+        "hdf5",
         "job",
         "layouts",
         "progress",

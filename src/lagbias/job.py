@@ -9,7 +9,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,10 +33,17 @@ class Task:
     ----------
     job
         Snakemake's job object: ``rule``, ``input``, ``output``, ``params``, ``threads``, ``log``.
+
+    Raises
+    ------
+    lagbias.store.ArtefactError
+        If an input is no artefact, or does not belong where it is or to the others.
     """
 
     def __init__(self, job: Any):
         self.job = job
+        artefacts = [path for path in job.input if str(path).endswith(".h5")]
+        self._inputs = provenance.check_inputs(artefacts)
 
     def settings(self, name: str) -> SimpleNamespace:
         """Return the parameter `name`, a mapping, as an object with attributes."""
@@ -53,16 +60,20 @@ class Task:
     ) -> None:
         """Write an artefact with this job's provenance (see `lagbias.store.write`).
 
-        `params` is what the result depends on, where it is not the job's own parameters.
+        `params` say all about the content, where given; else that depends on the job's parameters
+        and the code.
         """
+        content_known = params is not None
         if params is None:
             params = {key: value for key, value in self.job.params.items() if key != "code"}
         description = provenance.describe(
             self.job.rule,
             params={**params, **dict(self.job.wildcards.items())},
-            inputs=[path for path in self.job.input if str(path).endswith(".h5")],
+            inputs=self._inputs,
             code=self.job.params["code"],
             threads=self.job.threads,
+            output=path,
+            code_counts=not content_known,
         )
         store.write(path, kind, datasets, attributes=attributes, provenance=description)
         log.info("wrote %s", path)
@@ -94,7 +105,8 @@ def start(job: Any) -> Iterator[Task]:
         log.error("%s failed. %s", job.rule, error or type(error).__name__)
         if job.log:
             # apart from the log, which Snakemake shows when a job fails
-            Path(f"{job.log[0]}.traceback").write_text(traceback.format_exc(), encoding="utf-8")
+            with suppress(OSError):  # where there can be no log either
+                Path(f"{job.log[0]}.traceback").write_text(traceback.format_exc(), "utf-8")
         sys.exit(1)
     except Exception:
         log.exception("%s failed unexpectedly.", job.rule)
@@ -112,7 +124,11 @@ def _log_to(path: str | None) -> None:
     console.setFormatter(logging.Formatter("%(message)s"))
     root.addHandler(console)
     if path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        except OSError as error:
+            log.warning("There will be no log of this job: %s. The work goes on.", error)
+            return
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.addHandler(file)

@@ -478,3 +478,25 @@ def test_a_density_that_is_no_cube_is_refused(broken, shape):
     edit(files.ic_density, columns={"density": np.zeros(shape, np.float32)})
     with pytest.raises(ValueError, match=r"ic_dens_N4\.asdf holds a density of shape"):
         read_box(files, redshift=0.5, min_halo_particles=35)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value"),
+    [
+        ("ic_density", "density", np.nan),
+        ("halo_info", "x_com", np.inf),
+        ("halo_info", "v_com", np.nan),
+    ],
+)
+def test_values_that_are_no_numbers_are_refused_with_their_file(broken, name, column, value):
+    files, edit = broken
+    path = getattr(files, name)
+    path = path if name == "ic_density" else path[1]
+    values = read_column(path, column).copy()
+    values[0, 1] = value
+    edit(path, columns={column: values})
+    with pytest.raises(
+        ValueError,
+        match=rf"{path.name}: of .* '{column}', .* not finite, the first \({value}\) at \[",
+    ):
+        read_box(files, redshift=0.5, min_halo_particles=1)

@@ -26,7 +26,10 @@ def test_show_explains_a_bad_file(tmp_path, capsys):
     path = tmp_path / "a.h5"
     path.write_text("no")
     assert main(["show", str(path)]) == 1
-    assert "a.h5 cannot be read as HDF5" in capsys.readouterr().err
+    assert (
+        "a.h5 cannot be read: it is truncated, damaged or not an HDF5 file"
+        in capsys.readouterr().err
+    )
 
 
 def test_config_docs_are_checked_and_written(tmp_path, capsys, monkeypatch):

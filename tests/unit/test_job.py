@@ -1,6 +1,7 @@
 """What workflow scripts do around their one library call."""
 
 import logging
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -49,6 +50,78 @@ def test_artefacts_carry_rule_parameters_wildcards_and_code(snakemake, tmp_path)
         "box": "box0",
     }
     assert "wrote" in (tmp_path / "logs" / "job.log").read_text()
+
+
+def write_box(path, seed):
+    store.write(path, "box", {}, provenance={"artefact_id": f"box{seed}", "output": str(path)})
+
+
+def test_inputs_are_recorded_as_they_are_when_the_job_starts(snakemake, tmp_path):
+    box, path = tmp_path / "box.h5", tmp_path / "a.h5"
+    write_box(box, seed=1)
+    snakemake.input = [str(box), "plan.txt"]
+    with job.start(snakemake) as task:
+        write_box(box, seed=2)  # replaced while the job is at work
+        task.write(path, "example", {})
+    provenance = store.read(path).provenance
+    assert provenance["inputs"] == {str(box): "box1"}
+    assert provenance["output"] == str(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda box, _: box.rename(box.with_name("b.h5")), r"box\.h5 does not exist"),
+        (
+            lambda box, _: write_box(box, seed=2),
+            r"halos\.h5 was made from another version of .*box",
+        ),
+        (
+            lambda box, halos: box.write_bytes(halos.read_bytes()),
+            r"box\.h5 was made as .*halos\.h5",
+        ),
+    ],
+)
+def test_inputs_that_do_not_belong_stop_the_job_before_its_work(
+    snakemake, tmp_path, capsys, spoil, complaint
+):
+    box, halos = tmp_path / "box.h5", tmp_path / "halos.h5"
+    write_box(box, seed=1)
+    snakemake.input = [str(box)]
+    with job.start(snakemake) as task:
+        task.write(halos, "halos", {})
+    spoil(box, halos)
+    snakemake.input = [str(box), str(halos)]
+    worked = False
+    with pytest.raises(SystemExit), job.start(snakemake):
+        worked = True
+    assert not worked
+    shown = capsys.readouterr().err
+    assert re.search(complaint, shown) and "Traceback" not in shown
+
+
+def test_what_parameters_say_wholly_does_not_depend_on_code(snakemake, tmp_path):
+    path, found = tmp_path / "a.h5", []
+    for code in ("c0de", "decaf"):
+        snakemake.params["code"] = code
+        with job.start(snakemake) as task:
+            task.write(path, "example", {}, params={"crc": 1})
+            found.append(store.identifier(path))
+            task.write(path, "example", {})
+            found.append(store.identifier(path))
+    assert found[0] == found[2] and found[1] != found[3]
+
+
+def test_without_a_log_the_work_goes_on(snakemake, tmp_path, capsys):
+    (tmp_path / "logs").write_text("a file in the place of the directory")
+    path = tmp_path / "a.h5"
+    with job.start(snakemake) as task:
+        task.write(path, "example", {})
+    assert store.read(path).kind == "example"
+    assert "There will be no log of this job" in capsys.readouterr().err
+    with pytest.raises(SystemExit), job.start(snakemake):
+        raise ValueError("rf is 0")
+    assert "make_features failed. rf is 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,13 @@ def test_missing_attributes_are_named(box, name):
         check_contract(replace(box, attributes=attributes))
 
 
+def with_one(values, value):
+    """Put one value at [1, 2, 3], or as many of these as there are axes."""
+    changed = values.copy()
+    changed[(1, 2, 3)[: values.ndim]] = value
+    return changed
+
+
 @pytest.mark.parametrize(
     ("name", "change", "complaint"),
     [
@@ -93,15 +100,23 @@ def test_missing_attributes_are_named(box, name):
         ("lagrangian_site", lambda a: a[::-1], "not in order of ascending lagrangian_site"),
         ("positions", lambda a: a - np.float32(60), "positions are not all in"),
         ("halo_positions", lambda a: a + np.float32(60), "halo_positions are not all in"),
-        ("halo_positions", lambda a: a * np.float32(np.nan), "halo_positions are not all in"),
+        ("halo_positions", lambda a: a * np.float32(np.nan), r"of halo_positions, .*\(nan\) at"),
+        ("linear_density", lambda a: with_one(a, np.nan), r"1 of 32768 .* \(nan\) at \[1, 2, 3\]"),
+        ("positions", lambda a: with_one(a, np.inf), r"of positions, 1 .* \(inf\) at \[1, 2\]"),
         ("halo_mass", lambda a: a * np.float32(1.001), "halo masses are not"),
-        ("halo_velocities", lambda a: a * np.float32(np.inf), "not all finite"),
+        ("halo_velocities", lambda a: a * np.float32(np.inf), "of halo_velocities, "),
         ("halo_particles", lambda a: 0 * a, "has 0 particles"),
     ],
 )
 def test_broken_arrays_are_named(box, name, change, complaint):
     with pytest.raises(ValueError, match=complaint):
         check_contract(replace(box, **{name: change(getattr(box, name))}), unique_sites=True)
+
+
+def test_an_attribute_that_is_no_number_is_named(box):
+    attributes = {**box.attributes, "redshift": np.nan}
+    with pytest.raises(ValueError, match="attribute 'redshift' is nan"):
+        check_contract(replace(box, attributes=attributes))
 
 
 def test_halos_out_of_order_are_named(box):

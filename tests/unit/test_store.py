@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from lagbias import store
+from lagbias import atomic, store
 from lagbias.store import ArtefactError, Dataset
 
 GRID = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -129,7 +129,7 @@ def test_missing_dataset(tmp_path):
     [
         (errno.ENOSPC, "the disk is full"),
         (errno.EACCES, "may not be written"),
-        (errno.EROFS, "may not be written"),
+        (errno.EROFS, "read only"),
         (errno.EIO, "disk on fire"),
     ],
 )
@@ -140,7 +140,7 @@ def test_failed_write_names_cause_and_leaves_the_old_file(tmp_path, monkeypatch,
     def fail(*_):
         raise OSError(number, "disk on fire")
 
-    monkeypatch.setattr(store, "_synchronise", fail)
+    monkeypatch.setattr(atomic, "_synchronise", fail)
     with pytest.raises(ArtefactError, match=text):
         write_example(path, seed=2)
     assert store.read(path).attributes["seed"] == 1
@@ -152,7 +152,7 @@ def test_file_size_limit_stands_for_a_full_disk(tmp_path):
     path = tmp_path / "big.h5"
     program = f"""
 import numpy as np
-from lagbias import store
+from lagbias import atomic, store
 values = np.zeros((1 << 20,), np.float32)
 try:
     store.write({str(path)!r}, "example", {{"a": store.Dataset(values, "1", ("x",))}})

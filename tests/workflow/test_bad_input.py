@@ -58,7 +58,7 @@ def rerun_whitening(checkout):
 def test_a_truncated_artefact_is_named(restored, features):
     features.write_bytes(features.read_bytes()[:5000])
     text = rerun_whitening(restored)
-    assert f"{FEATURES} cannot be read as HDF5: it is truncated" in text
+    assert f"{FEATURES} cannot be read: it is truncated" in text
     assert "Delete it and run the workflow again" in text
 
 

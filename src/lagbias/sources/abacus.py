@@ -15,6 +15,7 @@ import numpy as np
 from abacusnbody.data.asdf import set_nthreads
 from abacusnbody.data.bitpacked import unpack_pids, unpack_rvint
 
+from lagbias import blocks
 from lagbias.progress import bar
 from lagbias.sources.abacus_asdf import read_column
 from lagbias.sources.abacus_files import BoxFiles
@@ -232,10 +233,13 @@ def _check_within(values: np.ndarray, largest: float, path: Path, column: str) -
     """Refuse values that are not finite or larger than anything real."""
     extremes = float(values.min(initial=0)), float(values.max(initial=0))
     if not -largest <= min(extremes) <= max(extremes) <= largest:  # False for NaN too
+        problem = blocks.not_finite(values) or (
+            f"values are from {extremes[0]:.4g} to {extremes[1]:.4g}, more than {largest:.4g} in "
+            "size"
+        )
         raise ValueError(
-            f"{path} has values of {column} from {extremes[0]:.4g} to {extremes[1]:.4g}, more than "
-            f"{largest:.4g} in size or not finite: it is damaged. Compare it with the "
-            "checksums.crc32 in its directory and download it again."
+            f"{path}: of the values used of {column!r}, {problem}. The file is damaged: compare it "
+            f"with the checksums.crc32 in its directory and download it again."
         )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
+from lagbias import blocks
+
 __all__ = [
     "REQUIRED_ATTRIBUTES",
     "SMALLEST_ALIGNED",
@@ -33,6 +35,7 @@ REQUIRED_ATTRIBUTES: dict[str, str] = {
 SMALLEST_ALIGNED = 100.0
 """Smallest side [Mpc/h] of a box that `check_alignment` can judge."""
 
+_FLOATS = ("linear_density", "positions", "halo_positions", "halo_mass", "halo_velocities")
 _MAX_RMS_DISPLACEMENT = 15.0
 _MIN_LARGE_SCALE_CORRELATION = 0.9
 
@@ -91,6 +94,8 @@ def check_contract(box: BoxData, *, unique_sites: bool = False) -> None:
     """
     problems = list(_attribute_problems(box.attributes)) + list(_shape_problems(box))
     if not problems:  # values can only be looked at in arrays of the right kind
+        problems = list(_finite_problems(box))
+    if not problems:
         problems = [
             *_density_problems(box),
             *_particle_problems(box, unique_sites),
@@ -234,10 +239,19 @@ def _shape_problems(box: BoxData) -> Iterator[str]:
         yield f"attribute 'n_grid' is {box.attributes['n_grid']}, linear_density has {n} nodes"
 
 
+def _finite_problems(box: BoxData) -> Iterator[str]:
+    for name in _FLOATS:
+        if problem := blocks.not_finite(getattr(box, name)):
+            yield f"of {name}, {problem}: is the file that it is read from damaged?"
+    for name, value in box.attributes.items():
+        if isinstance(value, float) and not np.isfinite(value):
+            yield f"attribute {name!r} is {value!r}, not a finite number"
+
+
 def _density_problems(box: BoxData) -> Iterator[str]:
     mean = float(np.mean(box.linear_density, dtype=np.float64))
     scatter = float(np.std(box.linear_density, dtype=np.float64))
-    if not np.isfinite(scatter) or scatter == 0.0:
+    if scatter == 0.0:
         yield f"linear_density has standard deviation {scatter}"
     elif abs(mean) > 1e-4 * scatter:
         yield f"linear_density has mean {mean:.3g}, not zero (standard deviation {scatter:.3g})"
@@ -258,8 +272,6 @@ def _particle_problems(box: BoxData, unique_sites: bool) -> Iterator[str]:
 
 def _halo_problems(box: BoxData) -> Iterator[str]:
     yield from _outside(box, "halo_positions")
-    if not np.all(np.isfinite(box.halo_velocities)):
-        yield "halo_velocities are not all finite"
     if box.halo_particles.min(initial=1) < 1:
         yield f"a halo has {box.halo_particles.min()} particles"
     expected = box.halo_particles * float(box.attributes["particle_mass"])
@@ -272,6 +284,5 @@ def _halo_problems(box: BoxData) -> Iterator[str]:
 
 def _outside(box: BoxData, name: str) -> Iterator[str]:
     values, box_size = getattr(box, name), box.attributes["box_size"]
-    inside = np.all((values >= 0) & (values < box_size))  # False for NaN too
-    if not inside:
+    if not np.all((values >= 0) & (values < box_size)):
         yield f"{name} are not all in [0, {box_size}): {values.min()} ... {values.max()} Mpc/h"
