@@ -50,6 +50,7 @@ for notice in filter(None, NOTICES):
 
 
 onstart:
+    refuse_closed_places()
     try:
         run_lock.take(
             {str(file) for job in workflow.dag.jobs for file in job.output}

@@ -1,6 +1,9 @@
 """Fixtures that all tests share."""
 
 import importlib.util
+import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -45,3 +48,25 @@ def abacus_tree() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def read_only() -> Callable[[Path], list[str]]:
+    """Words before a command for which a directory is to be on a file system that is read only.
+
+    The directory is mounted anew for the command alone: permissions would not stop root.
+    """
+    mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+    private = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "-r"]
+
+    def words(directory: Path) -> list[str]:
+        before = [*private, "sh", "-c", mount, str(directory)]
+        try:
+            tried = subprocess.run([*before, "true"], capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("a directory cannot be made read only: unshare is not installed")
+        if tried.returncode:
+            pytest.skip(f"a directory cannot be made read only: {tried.stderr.strip()}")
+        return before
+
+    return words

@@ -1,7 +1,6 @@
 """Damaged artefacts: whatever happens to a file, it is read as it was written, or refused."""
 
 import errno
-import os
 import subprocess
 import sys
 import time
@@ -319,8 +318,7 @@ def test_a_file_in_the_place_of_the_directory(tmp_path):
     assert (tmp_path / "results").read_text() == "not a directory"
 
 
-def test_a_read_only_file_system_is_named(tmp_path):
-    """A mount of its own, because root may write where permissions say no."""
+def test_a_read_only_file_system_is_named(tmp_path, read_only):
     directory = tmp_path / "results"
     write_example(directory / "a.h5")
     program = (
@@ -332,27 +330,11 @@ def test_a_read_only_file_system_is_named(tmp_path):
         "    except store.ArtefactError as error:\n"
         "        print(error)\n"
     )
-    words = [sys.executable, "-c", program, str(directory)]
-    done = read_only(directory, words)
+    words = [*read_only(directory), sys.executable, "-c", program, str(directory)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
     assert len(lines) == 3, done.stdout + done.stderr
     for line, name in zip(lines, ("a.h5", "new.h5", "deep/new.h5"), strict=True):
         assert line.startswith(f"{directory}/{name} could not be written: the file system may be")
     assert [path.name for path in directory.iterdir()] == ["a.h5"]
     assert store.read(directory / "a.h5").kind == "example"
-
-
-def read_only(directory: Path, words: list[str]) -> subprocess.CompletedProcess:
-    """Run a command for which a directory is mounted read only, where that is allowed."""
-    mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
-    unshare = (
-        ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
-    )
-    try:
-        probe = subprocess.run([*unshare, "sh", "-c", mount, str(directory), "true"], check=False)
-    except FileNotFoundError:
-        pytest.skip("unshare, to mount a directory read only, is not installed")
-    if probe.returncode:
-        pytest.skip("this user may not mount a directory read only (unshare failed)")
-    command = [*unshare, "sh", "-c", mount, str(directory), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)

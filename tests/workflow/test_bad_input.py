@@ -1,15 +1,22 @@
 """Every kind of bad input stops the workflow with a paragraph that says what to do."""
 
 import resource
+import subprocess
 
 import h5py
+import numpy as np
 import pytest
 import yaml
+
+from lagbias import store
 
 pytestmark = pytest.mark.workflow
 
 WHITENING = "results/tiny/whitening/box0/1Rf.h5"
 FEATURES = "results/tiny/features/box0/rf2.83.h5"
+DENSITY = "results/tiny/boxes/box0/linear_density.h5"
+HALO_FIELD = "results/tiny/halo_fields/box0/threshold.h5"
+SPECTRA = "results/tiny/spectra/box0/threshold/1Rf/full/on_box0.h5"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +79,120 @@ def test_a_foreign_file_is_named(restored, features):
 def test_an_artefact_in_the_wrong_place_is_named(restored, features):
     features.write_bytes((restored.root / "results/tiny/boxes/box0/halos.h5").read_bytes())
     text = rerun_whitening(restored)
-    assert f"{FEATURES} holds 'halos', but 'features' was expected" in text
+    assert f"{FEATURES} was made as results/tiny/boxes/box0/halos.h5: the wrong file" in text
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_one_flipped_bit_is_found(restored, features, part):
+    damaged = bytearray(features.read_bytes())
+    damaged[int(part * len(damaged))] ^= 1  # the least bit of a number's least byte
+    features.write_bytes(damaged)
+    text = rerun_whitening(restored)
+    assert f"{FEATURES} cannot be read: it is truncated, damaged" in text
+    assert "does not hold what was written" in text and "Delete it" in text
+    features.unlink()
+    restored.snakemake(WHITENING)
+
+
+@pytest.mark.parametrize(
+    ("rule", "target", "copied", "to"),
+    [
+        ("fit_whitening", WHITENING, "features/box1/rf2.83.h5", "features/box0/rf2.83.h5"),
+        ("make_halo_fields", HALO_FIELD, "boxes/box1/halos.h5", "boxes/box0/halos.h5"),
+        (
+            "predict_spectra",
+            SPECTRA,
+            "networks/box0/threshold/1Rf/full/seed0.h5",
+            "networks/box0/threshold/1Rf/full/seed1.h5",
+        ),
+    ],
+)
+def test_a_file_of_another_box_or_seed_is_named(restored, rule, target, copied, to):
+    results = restored.root / "results/tiny"
+    (results / to).write_bytes((results / copied).read_bytes())
+    text = restored.snakemake("--forcerun", rule, "--", target, check=False)
+    assert f"results/tiny/{to} was made as results/tiny/{copied}: the wrong file is in" in text
+    assert "Traceback" not in text
+
+
+def test_a_file_made_from_another_version_is_named(restored, features):
+    """The density that features were made from is replaced, and --touch hides that from times."""
+    density = restored.root / "results/tiny/boxes/box0/linear_density.h5"
+    old = store.read(density)
+    changed = {"delta": store.Dataset(-old["delta"], "1", ("x", "y", "z"))}
+    provenance = {**old.provenance, "artefact_id": "0" * 16}
+    store.write(density, old.kind, changed, attributes=old.attributes, provenance=provenance)
+    restored.snakemake("--touch")
+    text = rerun_whitening(restored)
+    recorded = old.provenance["artefact_id"]
+    assert f"{FEATURES} was made from another version of {DENSITY} than the one that" in text
+    assert f"it records {recorded}, and {DENSITY} is {'0' * 16}. Delete {FEATURES}" in text
+    features.unlink()
+    (restored.root / WHITENING).unlink(missing_ok=True)
+    restored.snakemake(WHITENING)
+    assert store.read(features).provenance["inputs"] == {DENSITY: "0" * 16}
+
+
+def test_files_without_numbers_are_not_written(restored, features):
+    """A density that is not finite cannot come from a job, so it is written by hand here."""
+    density = restored.root / DENSITY
+    old = store.read(density)
+    delta = old["delta"].copy()
+    delta[3, 4, 5] = np.nan
+    with pytest.raises(store.ArtefactError, match=r"1 of \d+ values is .*\(nan\) at \[3, 4, 5\]"):
+        store.write(density, old.kind, {"delta": store.Dataset(delta, "1", ("x", "y", "z"))})
+    changed = {"delta": store.Dataset(delta, "1", ("x", "y", "z"), finite=False)}
+    store.write(density, old.kind, changed, attributes=old.attributes, provenance=old.provenance)
+    text = restored.snakemake("--forcerun", "make_features", "--", FEATURES, check=False)
+    assert "make_features failed. " in text and "Traceback" not in text
+    assert not features.exists()
+
+
+@pytest.mark.parametrize("place", ["results", "logs"])
+def test_a_read_only_directory_is_named_and_costs_nothing(restored, read_only, place):
+    before = restored.artefacts()
+    words = restored.command("--forcerun", "fit_whitening", "--", WHITENING)
+    text = run(restored, [*read_only(restored.root / place), *words])
+    if place == "results":  # Snakemake's own words
+        assert "Write-protected output files" in text and WHITENING in text
+    else:
+        assert f"logs in {restored.root} may not be written to. Nothing was done." in text
+    assert "Traceback" not in text
+    assert restored.artefacts() == before
+
+
+def test_read_only_caches_cost_time_only(restored, read_only, tmp_path):
+    """Plans of Fourier transforms cannot be kept; kernels are kept in the user's own cache."""
+    before = restored.artefacts()
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for kernel in (restored.root / "src").rglob("*.nb[ci]"):
+        kernel.unlink()
+    environment = {"LAGBIAS_CACHE_DIR": str(cache), "XDG_CACHE_HOME": str(tmp_path / "user")}
+    words = restored.command("--forcerun", "make_features", "make_halo_fields", "--", FEATURES)
+    words = [*read_only(restored.root / "src"), *read_only(cache), *words, HALO_FIELD]
+    text = run(restored, words, environment, status=0)
+    assert "Cannot keep FFTW plans" in text and "Set LAGBIAS_CACHE_DIR" in text
+    assert list((tmp_path / "user/numba").rglob("*.nbi"))
+    after = restored.artefacts()
+    assert after.keys() == before.keys()
+    halo_field = HALO_FIELD.removeprefix("results/")
+    assert after[halo_field] == before[halo_field]
+
+
+def run(checkout, words, environment=(), status=1):
+    """Run a command in a checkout and return all that it printed."""
+    done = subprocess.run(
+        words,
+        cwd=checkout.root,
+        env=checkout.environment() | dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout
+    return done.stdout
 
 
 def test_a_full_disk_is_named_and_costs_nothing(restored):

@@ -76,3 +76,18 @@ def roles():
         "constraint": CONFIG.training.constraint,
         **CONFIG.figure_sets.model_dump(),
     }
+
+
+def refuse_closed_places():
+    """Stop before Snakemake removes what it is about to make anew where nothing can be written."""
+    closed = [
+        place
+        for place in ("results", "logs", "benchmarks")
+        if Path(place).exists() and not os.access(place, os.W_OK | os.X_OK)
+    ]
+    if closed:
+        raise WorkflowError(
+            f"{' and '.join(closed)} in {os.getcwd()} may not be written to. Nothing was done. "
+            "Give yourself write permission, have the file system mounted for writing, or work in "
+            "a copy elsewhere; then run the workflow again."
+        )
