@@ -25,9 +25,9 @@ BRANCH = (
     "results/tiny/gradient_pca/box0/threshold/3Rf.h5",
     "results/tiny/slabs/box0/threshold/3Rf/full/on_box1.h5",
 )
-#: Time between a start and a kill [s], by day and at night: Snakemake plans for two or three, and a
-#: job takes one to four.
-SHORTEST, LONGEST = 2.0, (7.0, 12.0)
+#: Time between a start and a kill [s], by day and at night: Snakemake plans for two, and a job
+#: takes one to four.
+SHORTEST, LONGEST = 1.0, (7.0, 12.0)
 #: How often Snakemake alone is killed, and its jobs go on beside those of the next run.
 ALONE = 0.25
 #: Longest wait for a job to end [s].
