@@ -2,16 +2,18 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 #: Longest wait for something to happen on the cluster [s].
-PATIENCE = 400
+PATIENCE = 900
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ class Cluster:
         words = self.ask("scontrol", "--oneliner", "show", "job", job).split()
         return dict(word.split("=", 1) for word in words if "=" in word)
 
+    def alike(self, job: str) -> list[str]:
+        """Return the numbers of the jobs that were to make the same, first to last."""
+        lines = self.ask("squeue", "--noheader", "--states=all", "--format=%i %k").splitlines()
+        comments = dict(line.split(maxsplit=1) for line in lines if " " in line.strip())
+        return sorted((each for each in comments if comments[each] == comments[job]), key=int)
+
     def cancel(self) -> None:
         """End every job."""
         self.ask("scancel", "--user", str(os.getuid()))
@@ -63,7 +71,7 @@ def wait_until(moment: Callable[[], object], process: subprocess.Popen | None = 
 
 
 @pytest.fixture(scope="session")
-def cluster():
+def cluster() -> Iterator[Cluster]:
     """Bring the cluster up, and take it down after the tests."""
     if os.environ.get("LAGBIAS_SLURM") not in ("use", "install"):
         pytest.skip(
@@ -75,7 +83,7 @@ def cluster():
         subprocess.run([script, "down"], check=False, capture_output=True)
         pytest.skip(f"no SLURM cluster here: {begun.stderr.strip()[-300:]}")
     node = subprocess.run(["sinfo", "-hN", "-o%N"], capture_output=True, text=True, check=True)
-    yield Cluster(script, node.stdout.strip())
+    yield Cluster(script, node.stdout.split()[0])
     subprocess.run([script, "down"], check=False)
 
 
@@ -89,16 +97,54 @@ def checkouts(repository, tmp_path_factory):
 
     def new(name: str):
         checkout = module.copy_repository(repository, tmp_path_factory.mktemp(name) / "checkout")
-        # the profile as it is, but for a cluster of one small node that answers at once
-        profile = checkout.root / "profiles" / "slurm" / "config.v8+.yaml"
-        text = profile.read_text()
-        for was, now in (("checks: 40", "checks: 3"), ("latency-wait: 120", "latency-wait: 10")):
-            assert was in text
-            text = text.replace(was, now)
-        profile.write_text(text.replace("cores: 16", "cores: 4"))
+        _adapt(checkout.root / "profiles" / "slurm" / "config.v8+.yaml")
         return checkout
 
     return new
+
+
+def _adapt(profile: Path) -> None:
+    """Fit the profile to a cluster of one small node that answers at once, and to short jobs."""
+    text = profile.read_text()
+    for was, now in (
+        ("checks: 40", "checks: 5"),
+        ("latency-wait: 120", "latency-wait: 10"),
+        ("cores: 16", "cores: 4"),
+        # the profile's own proposal for short jobs
+        ("# predict_spectra: spectra", "predict_spectra: spectra"),
+        ("# spectra: 4", "spectra: 4"),
+        # two jobs, which run side by side
+        ("figures: 20", "figures: 7"),
+    ):
+        assert text.count(was) == 1, was
+        text = text.replace(was, now)
+    profile.write_text(text)
+
+
+@contextmanager
+def running(words: list[str], checkout) -> Iterator[subprocess.Popen]:
+    """Run a command in a checkout, its output in `run.log`, and end it with the block."""
+    with (checkout.root / "run.log").open("w") as output:
+        process = subprocess.Popen(
+            words,
+            cwd=checkout.root,
+            env=checkout.environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):  # with its own processes
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def run_in():
+    """Run a command in a checkout, and end it with the block."""
+    return running
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # A SLURM cluster of one node on this machine, for the tests: no systemd, no cgroups, no accounting database.
 #
-#   one_node.sh up | down | restart-controller [seconds between]
+#   one_node.sh up | down | restart-controller [seconds between] | cut-power | power-on
 #
+# `cut-power` kills the node's daemon and all jobs at once; what SLURM thinks of the node is for it to find out.
 # The tests take it down when they end; after tests that were killed, do it by hand.
 #
 # Needs root, and munge, slurmctld, slurmd and slurm-client (Debian's names); with LAGBIAS_SLURM=install they
@@ -82,6 +83,10 @@ JobCompLoc=$home/log/jobs.txt
 GresTypes=gpu
 NodeName=$node NodeAddr=127.0.0.1 CPUs=${LAGBIAS_SLURM_CPUS:-4} RealMemory=$memory Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes=$node Default=YES MaxTime=24:00:00 DefMemPerCPU=500 State=UP
+# jobs of this partition preempt those of the other, which are queued again
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=urgent Nodes=$node PriorityTier=10 MaxTime=24:00:00 DefMemPerCPU=500 State=UP
 CONF
   # a device that every machine has stands for the GPU: what a job asks for is tested, not what it gets
   echo "NodeName=$node Name=gpu File=/dev/null" >"$etc/gres.conf"
@@ -132,9 +137,29 @@ end() {
   rm -f "$pidfile"
 }
 
+# What runs for jobs: SLURM's daemons of single steps, and all that has a job's environment.
+processes_of_jobs() {
+  pgrep -x slurmstepd || true
+  grep -lzs '^SLURM_CLUSTER_NAME=lagbias$' /proc/[0-9]*/environ | cut -d / -f 3 || true
+}
+
+cut_power() {
+  local found _
+  alive "$home/run/slurmd.pid" && kill -KILL "$(cat "$home/run/slurmd.pid")"
+  rm -f "$home/run/slurmd.pid"
+  # again, because some may just have been starting others
+  for _ in $(seq 20); do
+    found=$(processes_of_jobs)
+    [[ -n $found ]] || break
+    xargs kill -KILL <<<"$found" 2>/dev/null || true
+    sleep 0.1
+  done
+}
+
 down() {
   local daemon
-  for daemon in slurmd slurmctld munged; do end "$daemon"; done
+  cut_power
+  for daemon in slurmctld munged; do end "$daemon"; done
   rm -f "$etc/slurm.conf" "$etc/gres.conf"
   rm -rf "$home"/{state,spool}
 }
@@ -144,5 +169,7 @@ case ${1:-} in
   up) up ;;
   down) down ;;
   restart-controller) end slurmctld; sleep "${2:-0}"; slurmctld ;;
-  *) stop "usage: one_node.sh up | down | restart-controller [seconds between]" ;;
+  cut-power) cut_power ;;
+  power-on) slurmd -N "$node" ;;
+  *) stop "usage: one_node.sh up | down | restart-controller [seconds between] | cut-power | power-on" ;;
 esac

@@ -1,193 +1,217 @@
 """The workflow through its profile on a real SLURM, with what goes wrong on clusters."""
 
-import shutil
 import signal
-import subprocess
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
-import yaml
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
-#: A branch of the workflow with every computing rule in it.
-TARGET = "results/tiny/spectra/box0/threshold/3Rf/full/on_box1.h5"
-#: Features of one of its boxes.
+#: Longest run [s].
+LONGEST = 2400
+#: What interrupted runs make: features of one box.
 FEATURES = tuple(f"results/tiny/features/box1/rf{rf}.h5" for rf in ("1.41", "2.83", "5.66"))
-#: Training of some five seconds: a checkpoint is written after two.
-LONGER = {"training": {"epochs": 150, "learning_rate_decay": 0.98}}
 #: Less than a simulation of the tiny run takes (420 MB, and Snakemake 135 MB), and more [MB].
 TOO_LITTLE, ENOUGH = 400, 2000
-#: A training with the shortest time that SLURM knows hangs once it has written a checkpoint.
-HANG = """
-if snakemake.resources.runtime == 1:
-    import time
+LITTLE = f"{TOO_LITTLE} if wildcards.box == 'box0' and attempt == 1 else {ENOUGH}"
+#: Two trainings, which meet with most faults.
+HELD = tuple(f"results/tiny/networks/box0/threshold/3Rf/full/seed{seed}.h5" for seed in (0, 1))
+#: In SLURM they wait for the faults: once they have written a checkpoint, which they do after every
+#: epoch, they write down epoch and job, and do nothing more. No speed thus matters.
+HOLD = f"""
+import os
+import time
+from functools import partial
 
-    from lagbias import checkpoint
+from lagbias import checkpoint
 
-    written = checkpoint.write
+train.train = partial(train.train, checkpoint_interval=-1)
+written, waited = checkpoint.write, []
 
-    def write_and_hang(*arguments, **options):
-        written(*arguments, **options)
+
+def write_and_wait(path, *arguments, **options):
+    written(path, *arguments, **options)
+    job, network = os.environ.get("SLURM_JOB_ID"), str(path).removesuffix(".checkpoint")
+    if job and network in {HELD} and not waited:
+        waited.append(path)
+        epoch = store.read(path, "checkpoint").attributes["epoch"]
+        with Path("held.txt").open("a") as record:
+            record.write(f"{{network}} {{epoch}} {{job}}\\n")
         time.sleep(3600)
 
-    checkpoint.write = write_and_hang
+
+checkpoint.write = write_and_wait
 
 """
 
-
-CONFIGURATION = ("--configfile", "config/tiny.yaml", "longer.yaml")
 #: One thread everywhere: results depend on their number, which may be limited by the machine.
-CONFIGURATION += ("--set-threads", "simulate_box=1")
-LOCALLY = ("--workflow-profile", "profiles/default")
-#: What is made before networks are trained.
-BEFORE = ("boxes", "features", "halo_fields", "whitening")
+ONE_THREAD = ("--set-threads", "simulate_box=1")
 
 
 @pytest.fixture(scope="session")
 def prepared(checkouts):
-    """Make checkouts with the edits above, by name."""
+    """Make checkouts in which some trainings wait, by name."""
 
     def new(name):
         checkout = checkouts(name)
         script = checkout.root / "workflow" / "scripts" / "train_network.py"
         head, start, rest = script.read_text().partition("with job.start(snakemake)")
-        script.write_text(head + HANG + start + rest)
-        (checkout.root / "longer.yaml").write_text(yaml.safe_dump(LONGER))
+        script.write_text(head + HOLD + start + rest)
         return checkout
 
     return new
 
 
 @pytest.fixture(scope="session")
-def simulated(prepared):
-    """A checkout in which the features were made without SLURM."""
+def local(cluster, prepared):
+    """What the whole tiny configuration makes without SLURM (where there is one for the tests)."""
     checkout = prepared("local")
-    checkout.snakemake(*CONFIGURATION, *LOCALLY, "--", *FEATURES)
-    return checkout
+    checkout.snakemake(*ONE_THREAD)
+    return content(checkout)
 
 
 @pytest.fixture(scope="session")
-def local(simulated):
-    """The same checkout, in which the target was made as well."""
-    simulated.snakemake(*CONFIGURATION, *LOCALLY, "--", TARGET)
-    return simulated
+def on_slurm(prepared):
+    """The checkout for SLURM, in which each test takes up what it finds."""
+    return prepared("slurm")
 
 
-@contextmanager
-def on_cluster(cluster, checkout, *arguments):
+@pytest.fixture
+def start(cluster, on_slurm, run_in):
     """Run Snakemake with SLURM's profile, and end it and its jobs with the block."""
-    words = [word for word in checkout.command() if word not in ("--cores", "2")]
-    words += [*CONFIGURATION, "--workflow-profile", "profiles/slurm", *arguments]
-    with (checkout.root / "run.log").open("w") as output:
-        process = subprocess.Popen(
-            words,
-            cwd=checkout.root,
-            env=checkout.environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+
+    @contextmanager
+    def started(*arguments):
+        words = [word for word in on_slurm.command() if word not in ("--cores", "2")]
+        words += [*ONE_THREAD, "--workflow-profile", "profiles/slurm", *arguments]
         try:
-            yield process
+            with run_in(words, on_slurm) as process:
+                yield process
         finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
             cluster.cancel()
+
+    return started
 
 
 def finish(process, checkout):
     """Wait for the end of a run, which is to be a good one."""
-    assert process.wait(timeout=400) == 0, (checkout.root / "run.log").read_text()
+    assert process.wait(timeout=LONGEST) == 0, (checkout.root / "run.log").read_text()
 
 
-def memory(cluster, job):
-    """Return what a job asked for [MB]."""
-    return cluster.description(job)["MinMemoryNode"]
+def content(checkout):
+    """Return the content of every result: artefacts, figures and claims."""
+    results = checkout.root / "results"
+    files = sorted(path for path in results.rglob("*") if path.is_file())
+    return {str(path.relative_to(results)): path.read_bytes() for path in files}
 
 
-def test_too_little_memory_a_drained_and_a_lost_node(cluster, prepared, simulated, wait_for):
-    checkout = prepared("nodes")
-    known = set(cluster.jobs())
-    with on_cluster(
-        cluster,
-        checkout,
-        "--set-resources",
-        f"simulate_box:mem_mb={TOO_LITTLE} if attempt == 1 else {ENOUGH}",
-        "--",
-        *FEATURES,
-    ) as process:
-        # the simulation is killed for its memory, and begun again with more
-        wait_for(lambda: set(cluster.jobs("OUT_OF_MEMORY", "FAILED")) - known, process)
-        wait_for(lambda: cluster.jobs("RUNNING"), process)
-        (again,) = cluster.jobs("RUNNING")
-        assert memory(cluster, again) == f"{ENOUGH}M"
-        # the node takes no more jobs: that one ends, the next one waits
-        cluster.set_node("drain")
-        wait_for(lambda: cluster.jobs("PENDING"), process)
-        assert again in cluster.jobs("COMPLETED")
-        cluster.set_node("resume")
-        # the node is lost with a job on it, which SLURM queues again
-        wait_for(lambda: cluster.jobs("RUNNING"), process)
-        lost = cluster.jobs("RUNNING")
-        cluster.set_node("down")
-        wait_for(lambda: set(lost) <= set(cluster.jobs("PENDING")), process)
-        cluster.set_node("resume")
-        finish(process, checkout)
-    assert set(lost) <= set(cluster.jobs("COMPLETED"))
-    # a simulation twice, and one job for all features: SLURM queued the lost one again by itself
-    assert len(set(cluster.jobs()) - known) == 3
-    expected, found = simulated.artefacts(), checkout.artefacts()
-    assert {name.removeprefix("results/") for name in FEATURES} <= found.keys()
-    assert [name for name in found if found[name] != expected[name]] == []
+def held(checkout):
+    """Return epoch and job of every halt of the two trainings."""
+    record = checkout.root / "held.txt"
+    lines = [line.split() for line in record.read_text().splitlines()] if record.exists() else []
+    return [[(int(epoch), job) for name, epoch, job in lines if name == each] for each in HELD]
 
 
-def test_time_limits_and_an_absent_controller(cluster, local, tmp_path, wait_for):
-    shutil.copytree(local.root, tmp_path / "checkout")
-    checkout = replace(local, root=tmp_path / "checkout")
-    results = checkout.root / "results" / "tiny"
-    for made in results.iterdir():
-        if made.name not in BEFORE:
-            shutil.rmtree(made)
-    known = set(cluster.jobs())
-    shortest = "train_network:runtime=1 if attempt == 1 else 5"
-    with on_cluster(cluster, checkout, "--set-resources", shortest, "--", TARGET) as process:
-        # both trainings have checkpoints, and hang; nobody answers for ten seconds
-        wait_for(lambda: len(list(results.rglob("*.checkpoint"))) == 2, process)
-        cluster.do("restart-controller", "10")
-        wait_for(lambda: len(cluster.jobs("TIMEOUT")) == 2, process)
-        finish(process, checkout)
-    # two trainings twice, and the evaluation
-    assert len(set(cluster.jobs()) - known) == 5
-    logs = list((checkout.root / "logs" / "tiny" / "train_network").glob("*.log"))
-    assert len(logs) == 2
-    assert all("continu" in log.read_text() for log in logs)  # from the checkpoint
-    assert checkout.artefacts() == local.artefacts()
-
-
-def test_interrupted_and_killed_runs_are_taken_up(cluster, prepared, simulated, wait_for):
-    checkout = prepared("interrupted")
-    with on_cluster(cluster, checkout, "--", *FEATURES) as process:
+def test_interrupted_and_killed_runs_are_taken_up(cluster, on_slurm, local, start, wait_for):
+    with start("--", *FEATURES) as process:
         wait_for(lambda: cluster.jobs("RUNNING"), process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) != 0
+        assert process.wait(timeout=LONGEST) != 0
         wait_for(lambda: not cluster.jobs("RUNNING", "PENDING", "COMPLETING"))
-    assert checkout.artefacts() == {}
-    with on_cluster(cluster, checkout, "--", *FEATURES) as process:
+    assert content(on_slurm) == {}
+    with start("--", *FEATURES) as process:
         wait_for(lambda: cluster.jobs("RUNNING"), process)
         process.kill()
         process.wait()
         assert cluster.jobs("RUNNING")  # jobs go on without it
         cluster.cancel()
         wait_for(lambda: not cluster.jobs("RUNNING", "PENDING", "COMPLETING"))
-    checkout.snakemake("--unlock")
+    on_slurm.snakemake("--unlock")
     # the last time with a GPU, of which the cluster has a pretended one
     known = set(cluster.jobs())
-    gpu = ("--set-resources", "simulate_box:gpu=1")
-    with on_cluster(cluster, checkout, *gpu, "--", *FEATURES) as process:
-        finish(process, checkout)
+    with start("--set-resources", "simulate_box:gpu=1", "--", *FEATURES) as process:
+        finish(process, on_slurm)
     begun = [cluster.description(job) for job in sorted(set(cluster.jobs()) - known, key=int)]
     assert [job.get("TresPerJob") for job in begun] == ["gres:gpu:1", None]
-    expected, found = simulated.artefacts(), checkout.artefacts()
-    assert [name for name in found if found[name] != expected[name]] == []
+    # the second is a group, in which one job is done after another
+    assert [job["NumCPUs"] for job in begun] == ["1", "1"]
+    assert [job["TimeLimit"] for job in begun] == ["00:10:00", "00:30:00"]
+    found = content(on_slurm)
+    assert {name.removeprefix("results/") for name in FEATURES} <= found.keys()
+    assert [name for name in found if found[name] != local[name]] == []
+
+
+def lack_of_memory(cluster, process, known, wait_for):
+    """Wait until a simulation was killed for its memory; return the job that makes it again."""
+    wait_for(lambda: set(cluster.jobs("OUT_OF_MEMORY", "FAILED")) - known, process)
+    (killed,) = set(cluster.jobs("OUT_OF_MEMORY", "FAILED")) - known
+    wait_for(lambda: len(cluster.alike(killed)) == 2, process)
+    _, again = cluster.alike(killed)
+    memory = [cluster.description(job)["MinMemoryNode"] for job in (killed, again)]
+    assert memory == [f"{TOO_LITTLE}M", f"{ENOUGH}M"]
+    wait_for(lambda: again in cluster.jobs("RUNNING"), process)
+    return again
+
+
+def drained_node(cluster, process, wait_for):
+    """Let a node take no more jobs: those on it end, the next ones wait."""
+    cluster.set_node("drain")
+    wait_for(lambda: cluster.jobs("PENDING") and not cluster.jobs("RUNNING", "COMPLETING"), process)
+    cluster.set_node("resume")
+
+
+def preemption(cluster):
+    """Give the whole node to somebody else's job."""
+    options = ("--partition=urgent", "--exclusive", "--mem=100", "--output=/dev/null")
+    cluster.ask("sbatch", *options, "--wrap=true")
+
+
+def lost_node(cluster, jobs, wait_for):
+    """Kill all that runs on the node, tell the controller, and switch the node on again."""
+    cluster.do("cut-power")
+    cluster.set_node("down")
+    wait_for(lambda: set(jobs) <= set(cluster.jobs("PENDING")))
+    cluster.do("power-on")
+
+
+def end_of_time(cluster, job):
+    """Bring a job to its time limit; return the limit that it asked for."""
+    limit = cluster.description(job)["TimeLimit"]
+    cluster.ask("scontrol", "update", f"jobid={job}", "endtime=now")
+    return limit
+
+
+def test_the_whole_run_through_all_faults(cluster, on_slurm, local, start, wait_for):
+    known = set(cluster.jobs("OUT_OF_MEMORY", "FAILED"))
+
+    def both_wait_after(epoch):
+        return all(stops and stops[-1][0] == epoch for stops in held(on_slurm))
+
+    memory = ("--set-resources", f"simulate_box:mem_mb={LITTLE}")
+    with start(*memory, "--prioritize", *HELD) as process:
+        again = lack_of_memory(cluster, process, known, wait_for)
+        drained_node(cluster, process, wait_for)
+        assert again in cluster.jobs("COMPLETED")
+        wait_for(lambda: both_wait_after(1), process)
+        first, second = (stops[0][1] for stops in held(on_slurm))
+        preemption(cluster)
+        wait_for(lambda: both_wait_after(2), process)
+        lost_node(cluster, (first, second), wait_for)
+        wait_for(lambda: both_wait_after(3), process)
+        # jobs that end meanwhile keep their cores for a minute: nothing may need the whole node now
+        cluster.do("restart-controller", "10")
+        limit = end_of_time(cluster, first)
+        cluster.ask("scancel", "--signal=TERM", second)
+        finish(process, on_slurm)
+    # each training went on where it was, in the job that SLURM queued again, and then in another
+    assert held(on_slurm) == [[(epoch, job) for epoch in (1, 2, 3)] for job in (first, second)]
+    for job, states in ((first, ("TIMEOUT",)), (second, ("FAILED", "CANCELLED"))):
+        assert job in cluster.jobs(*states)
+        told, retried = (cluster.description(each) for each in cluster.alike(job))
+        assert (told["Restarts"], retried["JobState"]) == ("2", "COMPLETED")
+    _, retried = cluster.alike(first)
+    assert (limit, cluster.description(retried)["TimeLimit"]) == ("00:10:00", "00:20:00")
+    assert on_slurm.plan() == {}
+    found = content(on_slurm)
+    assert sorted(found) == sorted(local)
+    assert [name for name in found if found[name] != local[name]] == []
