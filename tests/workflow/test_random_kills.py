@@ -36,7 +36,7 @@ PATIENCE = 300
 ENDS = {".png": b"IEND\xaeB`\x82", ".pdf": b"%%EOF\n", ".html": b">\n"}
 
 
-def test_killed_at_random(finished, new_checkout, nightly, record_property):
+def test_killed_at_random(finished, new_checkout, nightly):
     checkout = new_checkout("broken")
     kills, targets = (50, ()) if nightly else (4, BRANCH)
     rng, hit, ends = np.random.default_rng(20), Counter(), 0
@@ -59,7 +59,6 @@ def test_killed_at_random(finished, new_checkout, nightly, record_property):
     checkout.snakemake("--", *targets)
     wait_for_orphans(checkout)
     assert_same_results(checkout, finished, targets)
-    record_property("hit", dict(hit))
     summary = f"{hit.total()} kills, {ends + 1} runs to the end; at work were {dict(hit)}"
     sys.stdout.write(summary)  # shown with -rP
 
