@@ -32,7 +32,7 @@ def files(checkout, *directories):
 
 def test_nodes_with_fast_and_slow_clocks(another, finished):
     checkout, results = another, another.root / "results" / "tiny"
-    source = checkout.root / "src" / "lagbias" / "store.py"
+    source = checkout.root / "src" / "lagbias" / "atomic.py"
     text, writes = source.read_text(), "temporary.replace(path)"
     assert text.count(writes) == 1
     source.write_text(text.replace(writes, SKEWED))
