@@ -14,8 +14,8 @@ FEATURES = tuple(f"results/tiny/features/box1/rf{rf}.h5" for rf in ("1.41", "2.8
 #: Less than a simulation of the tiny run takes (420 MB, and Snakemake 135 MB), and more [MB].
 TOO_LITTLE, ENOUGH = 400, 2000
 LITTLE = f"{TOO_LITTLE} if wildcards.box == 'box0' and attempt == 1 else {ENOUGH}"
-#: Two trainings, which meet with most faults.
-HELD = tuple(f"results/tiny/networks/box0/threshold/3Rf/full/seed{seed}.h5" for seed in (0, 1))
+#: Two trainings, which meet with most faults; little else waits for them.
+HELD = tuple(f"results/tiny/networks/box2/threshold/3Rf/full/seed{seed}.h5" for seed in (0, 1))
 #: In SLURM they wait for the faults: once they have written a checkpoint, which they do after every
 #: epoch, they write down epoch and job, and do nothing more. No speed thus matters.
 HOLD = f"""
