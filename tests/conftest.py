@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -70,3 +71,20 @@ def read_only() -> Callable[[Path], list[str]]:
         return before
 
     return words
+
+
+@pytest.fixture
+def compiled_and_loaded(tmp_path) -> Callable[[str], list[str]]:
+    """Return what code prints in a process that compiles kernels, and in one that loads them."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def run(code: str) -> list[str]:
+        command = [sys.executable, "-c", code]
+        found = [
+            subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+            for _ in range(2)
+        ]
+        assert list(tmp_path.rglob("*.nbc"))  # the second process had something to load
+        return [done.stdout for done in found]
+
+    return run

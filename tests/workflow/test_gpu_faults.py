@@ -44,6 +44,7 @@ def train_network(repository, directory, before=""):
         "script": str(repository / "workflow" / "scripts" / "train_network.py"),
         "before": before,
         "rule": "train_network",
+        "input": [],
         "params": {"training": {"device": "cuda"}, "seed": 0},
         "threads": 1,
         "log": [str(directory / "job.log")],
