@@ -58,7 +58,7 @@ def problems(raw: Any) -> Iterator[str]:
 def _problem(location: tuple, value: Any) -> str | None:
     """Return what is wrong with one value, not with its members."""
     key = ".".join(map(_part, location))
-    if location and not isinstance(location[-1], str | int):
+    if location and not _may_be_key(location[-1]):
         return f"{key} is no name of a key; write a text."
     if location and isinstance(location[-1], str) and not _is_plain(location[-1]):
         return f"{key} is no name of a key: {_PLAIN}."
@@ -78,6 +78,10 @@ def _problem(location: tuple, value: Any) -> str | None:
 
 
 _PLAIN = f"texts have at most {LONGEST_TEXT} characters, all printable and in one line"
+
+
+def _may_be_key(part: Any) -> bool:
+    return isinstance(part, str) or (isinstance(part, int) and part.bit_length() <= MOST_BITS)
 
 
 def _is_plain(text: str) -> bool:

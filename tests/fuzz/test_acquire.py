@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import urllib3
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import HealthCheck, Phase, event, example, given, settings
 from hypothesis import strategies as st
 
 from lagbias.acquire import tree
@@ -342,7 +342,12 @@ def answers(draw):
     return head + draw(st.sampled_from(BODIES))
 
 
+#: urllib3 passes on the length of a part as it is.
+NEGATIVE = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n"
+
+
 @given(answer=answers(), expected=st.sampled_from([EXPECTED, None]), begun=st.booleans())
+@example(answer=NEGATIVE, expected=EXPECTED, begun=False)
 @reusing_fixtures
 def test_any_answer_gives_the_file_or_an_error(answer, expected, begun, server, tmp_path_factory):
     data = tmp_path_factory.getbasetemp() / "answers"

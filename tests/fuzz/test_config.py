@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import HealthCheck, Phase, event, example, given, settings
 from hypothesis import strategies as st
 from snakemake.common.configfile import load_configfile
 from snakemake.io import expand
@@ -309,6 +309,7 @@ def test_a_spoiled_file_is_used_or_explained(content, watch):
 
 
 @given(raw=spoiled_values())
+@example(raw={**DEFAULT, 10**30: "\x1f"})
 @reusing_fixtures
 def test_a_spoiled_configuration_is_used_or_explained(raw, watch):
     event("used" if judged(raw, watch) else "explained")

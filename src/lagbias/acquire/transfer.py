@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -158,7 +159,7 @@ class Transfer:
         else:
             raise self._refusal(response)
         with opened as file, byte_bar(remote.size, self.partial.final.name, done=offset) as bar:
-            for block in response.stream(_BLOCK, decode_content=False):
+            for block in _blocks(response):
                 file.write(block)
                 bar.update(len(block))
                 if self.expected and file.tell() > self.expected.size:
@@ -255,6 +256,14 @@ def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
         return None if value is None else urllib3.Retry().parse_retry_after(value)
     except (InvalidHeader, ValueError, OverflowError):
         return None
+
+
+def _blocks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """Yield what is sent."""
+    try:
+        yield from response.stream(_BLOCK, decode_content=False)
+    except ValueError as error:  # urllib3 does not look at the sign of a part's length
+        raise Again(f"the server sent a part without a sound length ({error})") from error
 
 
 def _count(text: str) -> int | None:
