@@ -40,7 +40,7 @@ figures: setup
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-# all tests with many more random cases and interruptions, and the cluster's: some hours
+# all tests with many more random cases and interruptions, and the cluster's: about an hour
 test-nightly: setup
 	LAGBIAS_SLURM=install $(BIN)/python -m pytest --nightly $(PYTEST_ARGS)
 

@@ -20,7 +20,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--nightly",
         action="store_true",
-        help="many more random cases and interruptions: hours rather than minutes",
+        help="many more random cases and interruptions: about an hour in all",
     )
 
 
@@ -30,7 +30,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session")
 def nightly(pytestconfig) -> bool:
-    """Whether tests may take hours."""
+    """Whether tests may take many minutes."""
     return pytestconfig.getoption("--nightly")
 
 
