@@ -34,15 +34,18 @@ include: "workflow/rules/figures_losses.smk"
 include: "workflow/rules/claims.smk"
 
 
-from lagbias import housekeeping, run_lock
+from lagbias import gpu_presence, housekeeping, run_lock
 
-# before a run: times that lie ahead are set right, and who holds the lock is told
+# before a run: times that lie ahead are set right, and it is told who holds the lock, and once, before hours
+# of simulation, if a GPU is missing; jobs parse this file too
 RESULTS = Path("results", CONFIG.run)
 NOTICES = []
 if not workflow.output_settings.dryrun:
     NOTICES += [
         housekeeping.bring_back(RESULTS, Path(workflow.basedir, "workflow/scripts"))
     ]
+if workflow.is_main_process:
+    NOTICES += [gpu_presence.warning(CONFIG.training.device)]
 if workflow.is_main_process and "--unlock" not in sys.argv:
     NOTICES += [run_lock.explain(str(RESULTS))]
 for notice in filter(None, NOTICES):

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["ArtefactError", "first_line", "replacing", "write_text"]
+from lagbias.wording import first_line
+
+__all__ = ["ArtefactError", "replacing", "write_text"]
 
 _NOT_ALLOWED = (errno.EACCES, errno.EROFS, errno.EPERM)
 _NO_DIRECTORY = (errno.ENOTDIR, errno.EEXIST)
@@ -67,12 +69,6 @@ def replacing(path: str | Path) -> Iterator[Path]:
         # where nothing may be written, nothing may be removed either, not even what is not there
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type where it has none."""
-    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
-    return (text.splitlines() or [type(error).__name__])[0]
 
 
 def _synchronise(path: Path) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import torch
 
+from lagbias.wording import first_line
+
 __all__ = ["Graphs", "capture"]
 
 logger = logging.getLogger(__name__)
@@ -71,7 +73,7 @@ class Graphs:
             logger.warning(
                 "The training steps could not be recorded as CUDA graphs (%s); training goes on "
                 "without, only slower. Set training.cuda_graphs to false.",
-                str(error).strip().partition("\n")[0],
+                first_line(error),
             )
 
 

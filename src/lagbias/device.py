@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import torch
 
+from lagbias.wording import first_line
+
 __all__ = ["CHUNK", "DeviceFull", "choose_device", "full_is_explained", "in_chunks", "on_host"]
 
 _Result = TypeVar("_Result")
@@ -118,7 +120,7 @@ def _halving(work: Callable[[slice], _Result], part: slice, task: str) -> list[_
     except RuntimeError as error:
         if not _is_full(error):
             raise
-        message = str(error)
+        message = first_line(error)
     # outside of the handler, whose error holds on to the tensors of what failed
     size = part.stop - part.start
     if size <= _LEAST_CHUNK:
@@ -151,7 +153,7 @@ def full_is_explained(task: str, remedy: str = "") -> Iterator[None]:
     except RuntimeError as error:
         if not _is_full(error):
             raise
-        raise DeviceFull(_explanation(task, "this", str(error), remedy)) from error
+        raise DeviceFull(_explanation(task, "this", first_line(error), remedy)) from error
 
 
 def _is_full(error: RuntimeError) -> bool:
@@ -159,10 +161,9 @@ def _is_full(error: RuntimeError) -> bool:
 
 
 def _explanation(task: str, too_much: str, message: str, remedy: str = "") -> str:
-    first_line = message.strip().partition("\n")[0]
     return " ".join(
         f"The memory of the GPU is full: there was no room for {too_much} while {task} "
-        f"({first_line}). Let fewer jobs share the GPU (gpu_share in the profile), end other "
+        f"({message}). Let fewer jobs share the GPU (gpu_share in the profile), end other "
         f"programs on it, or set training.device to 'cpu', and run the workflow again. "
         f"{remedy}".split()
     )

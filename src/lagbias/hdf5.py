@@ -23,11 +23,10 @@ from lagbias import blocks
 __all__ = [
     "SEAL",
     "create",
-    "dataset_attributes",
+    "open_dataset",
     "plain",
     "read_rows",
     "root_attributes",
-    "rows_of",
     "write_dataset",
     "write_root",
 ]
@@ -107,21 +106,21 @@ def root_attributes(file: h5py.File) -> dict:
     return _sealed(file, *sorted(file))
 
 
-def dataset_attributes(file: h5py.File, name: str) -> dict:
-    """Return a dataset's attributes as plain Python, checked, as are its name, type and shape."""
+def open_dataset(file: h5py.File, name: str) -> tuple[h5py.Dataset, dict]:
+    """Return a dataset and its attributes as plain Python, checked, as are name, type and shape.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for reading.
+    name : str
+        The dataset.
+    """
     dataset = _own(file, name)
-    return _sealed(dataset, *_identity(dataset, name))
+    return dataset, _sealed(dataset, *_identity(dataset, name))
 
 
-def rows_of(file: h5py.File, name: str) -> int:
-    """Return the length of a dataset's first axis, checked."""
-    dataset_attributes(file, name)
-    return len(_own(file, name))
-
-
-def read_rows(
-    file: h5py.File, name: str, attributes: Mapping, rows: slice | None = None
-) -> np.ndarray:
+def read_rows(dataset: h5py.Dataset, attributes: Mapping, rows: slice | None = None) -> np.ndarray:
     """Read values, and check the blocks that they are in.
 
     The bytes are taken from where HDF5 says that they lie, each block checked while the processor
@@ -129,12 +128,8 @@ def read_rows(
 
     Parameters
     ----------
-    file : h5py.File
-        Open for reading.
-    name : str
-        The dataset to read.
-    attributes : mapping
-        Of the dataset, from `dataset_attributes`.
+    dataset, attributes
+        From `open_dataset`.
     rows : slice, optional
         Consecutive rows, along the first axis; all when omitted, or where there are no axes.
 
@@ -143,21 +138,20 @@ def read_rows(
     ndarray
         The values, contiguous in C order.
     """
-    dataset = _own(file, name)
     shape = dataset.shape or (1,)
     start, stop, _ = (rows if rows and dataset.shape else slice(None)).indices(shape[0])
     stop = max(start, stop)
     height = blocks.rows_per_block(shape, dataset.dtype.itemsize)
     low, high = start // height * height, min(-(-stop // height) * height, shape[0])
     values = np.empty((high - low, *shape[1:]), dataset.dtype)
-    descriptor = file.id.get_vfd_handle()
+    descriptor = dataset.file.id.get_vfd_handle()
     for number, block in enumerate(blocks.split(values), low // height):
         first = number * height
         place = dataset.id.get_offset() + first * block[0].nbytes
         _read_bytes(descriptor, place, block.reshape(-1).view(np.uint8))
         if blocks.checksum(block) != attributes[_CHECKSUMS][number]:
             raise ValueError(
-                f"dataset {name!r} does not hold what was written, somewhere in the "
+                f"dataset {dataset.name[1:]!r} does not hold what was written, somewhere in the "
                 f"rows {first} to {first + len(block) - 1}"
             )
     return values[start - low : stop - low] if dataset.shape else values.reshape(())

@@ -63,7 +63,7 @@ class Task:
         `params` say all about the content, where given; else that depends on the job's parameters
         and the code.
         """
-        content_known = params is not None
+        code_counts = params is None
         if params is None:
             params = {key: value for key, value in self.job.params.items() if key != "code"}
         description = provenance.describe(
@@ -73,7 +73,7 @@ class Task:
             code=self.job.params["code"],
             threads=self.job.threads,
             output=path,
-            code_counts=not content_known,
+            code_counts=code_counts,
         )
         store.write(path, kind, datasets, attributes=attributes, provenance=description)
         log.info("wrote %s", path)

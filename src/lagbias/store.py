@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 
 from lagbias import blocks, hdf5
-from lagbias.atomic import ArtefactError, first_line, replacing, write_text
+from lagbias.atomic import ArtefactError, replacing, write_text
+from lagbias.wording import first_line
 
 __all__ = [
     "SCHEMA",
@@ -181,14 +182,14 @@ def read(
     with _open(path) as (file, attributes):
         wanted = list(file) if names is None else list(names)
         _check_content(file, attributes, path, kind, wanted)
-        about = {name: hdf5.dataset_attributes(file, name) for name in wanted}
+        opened = {name: hdf5.open_dataset(file, name) for name in wanted}
         return Artefact(
             path=path,
             kind=attributes["kind"],
             attributes={k: v for k, v in attributes.items() if k not in _RESERVED},
             provenance=json.loads(attributes["provenance"]),
-            arrays={name: hdf5.read_rows(file, name, about[name], rows) for name in wanted},
-            units={name: about[name]["units"] for name in wanted},
+            arrays={name: hdf5.read_rows(*found, rows) for name, found in opened.items()},
+            units={name: about["units"] for name, (_, about) in opened.items()},
         )
 
 
@@ -197,7 +198,7 @@ def length(path: str | Path, kind: str, name: str) -> int:
     path = Path(path)
     with _open(path) as (file, attributes):
         _check_content(file, attributes, path, kind, [name])
-        return hdf5.rows_of(file, name)
+        return len(hdf5.open_dataset(file, name)[0])
 
 
 def identifier(path: str | Path) -> str:

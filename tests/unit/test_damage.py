@@ -275,12 +275,11 @@ def test_whatever_goes_wrong_in_reading_is_one_kind_of_error(
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(hdf5, "dataset_attributes", fail)
+    monkeypatch.setattr(hdf5, "open_dataset", fail)
     for read in (
         lambda: store.read(path),
         lambda: store.length(path, "example", "grid"),
     ):
-        monkeypatch.setattr(hdf5, "rows_of", fail)
         with pytest.raises(ArtefactError, match=rf"a\.h5 .*{complaint}"):
             read()
     monkeypatch.setattr(hdf5, "root_attributes", fail)

@@ -1,11 +1,5 @@
 # Training: one job per network, so that another seed trains one network more and no other again.
 
-from lagbias import gpu_presence
-
-# said once, before hours of simulation; jobs parse this file too
-if workflow.is_main_process and gpu_presence.warning(CONFIG.training.device):
-    logger.warning(gpu_presence.warning(CONFIG.training.device))
-
 
 rule train_network:
     input:

@@ -21,6 +21,7 @@ import numpy as np
 from asdf.util import load_yaml
 
 from lagbias.sources.abacus_blosc import checked_blosc
+from lagbias.wording import first_line
 
 __all__ = ["read_column", "read_header"]
 
@@ -40,6 +41,8 @@ _MOST_EXPANSION = 1000
 _MOST_VALUES = 100_000
 #: What an array may say of itself; others would show a part, or the same part many times.
 _PLAIN_ARRAY = frozenset({"source", "datatype", "byteorder", "shape", "offset"})
+#: Characters of a reason that are repeated; a file may have a say in them.
+_LONGEST_REASON = 300
 _TAGS = "tag:stsci.edu:asdf/core/"
 
 
@@ -105,7 +108,7 @@ def read_column(path: Path, column: str) -> np.ndarray:
         ):
             values = opened.tree["data"][column][...]  # a plain array, which outlives the file
     except Exception as error:  # Blosc, asdf and NumPy each have their own for bad data
-        raise OSError(_unreadable(path, _reason(error))) from error
+        raise OSError(_unreadable(path, first_line(error)[:_LONGEST_REASON])) from error
     if values.shape != shape:
         raise OSError(_unreadable(path, f"{column} has shape {values.shape}, not {shape}"))
     return values.astype(values.dtype.newbyteorder("="), copy=False)
@@ -121,7 +124,7 @@ def _tree(path: Path) -> Mapping:
             f"{path} does not exist. Download it, or correct the directory of AbacusSummit's data."
         ) from None
     except Exception as error:  # a damaged header may fail in asdf or in YAML
-        raise OSError(_unreadable(path, _reason(error))) from error
+        raise OSError(_unreadable(path, first_line(error)[:_LONGEST_REASON])) from error
     if not isinstance(tree, Mapping):
         raise OSError(_unreadable(path, "it has no tree"))
     if problem := _strange(tree):
@@ -192,10 +195,6 @@ def _lacks(path: Path, what: str, present: list[str]) -> str:
         "not the file that belongs here. Check that files were not renamed or put in each other's "
         "place, and download it again."
     )
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:300] or type(error).__name__
 
 
 def _unreadable(path: Path, reason: str) -> str:
