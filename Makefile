@@ -22,7 +22,7 @@ PINNED := pyproject.toml constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(SNAKEMAKE_ARGS)
 
 .DEFAULT_GOAL := figures
-.PHONY: setup figures test test-nightly test-cluster plan report graph gallery benchmark lint format clean
+.PHONY: setup figures test test-nightly test-cluster plan report gallery benchmark lint format clean
 
 # the stamp holds what was installed: nothing is done again unless a requirement changed
 setup:
@@ -53,10 +53,6 @@ plan: setup
 
 report: setup
 	$(SNAKEMAKE) --report report.html
-
-# the picture of the workflow in the documentation
-graph: setup
-	$(SNAKEMAKE) --rulegraph dot | $(BIN)/python -m lagbias graph --output docs/images/workflow.png
 
 # the figures and claims in the documentation, from the default run
 gallery: figures

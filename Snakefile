@@ -34,41 +34,17 @@ include: "workflow/rules/figures_losses.smk"
 include: "workflow/rules/claims.smk"
 
 
-from lagbias import gpu_presence, housekeeping, run_lock
+from lagbias.runtime import gpu_presence
 
-# before a run: times that lie ahead are set right, and it is told who holds the lock, and once, before hours
-# of simulation, if a GPU is missing; jobs parse this file too
-RESULTS = Path("results", CONFIG.run)
-NOTICES = []
-if not workflow.output_settings.dryrun:
-    NOTICES += [
-        housekeeping.bring_back(RESULTS, Path(workflow.basedir, "workflow/scripts"))
-    ]
-if workflow.is_main_process:
-    NOTICES += [gpu_presence.warning(CONFIG.training.device)]
-if workflow.is_main_process and "--unlock" not in sys.argv:
-    NOTICES += [run_lock.explain(str(RESULTS))]
-for notice in filter(None, NOTICES):
+# jobs parse this file too; what is missing is said once, before hours of simulation
+if workflow.is_main_process and (
+    notice := gpu_presence.warning(CONFIG.training.device)
+):
     logger.warning(notice)
 
 
 onstart:
     refuse_closed_places()
-    try:
-        run_lock.take(
-            {str(file) for job in workflow.dag.jobs for file in job.output}
-        )
-    except run_lock.RunLocked as error:
-        raise WorkflowError(str(error)) from None
-    housekeeping.remove_leftovers(RESULTS)
-
-
-onsuccess:
-    run_lock.release()
-
-
-onerror:
-    run_lock.release()
 
 
 localrules:

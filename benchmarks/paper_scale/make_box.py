@@ -27,9 +27,9 @@ from synthetic_halos import Peaks, halo_masses, mean_counts, place_halos
 from synthetic_particles import Lattice, count_groups, pack_group
 
 from lagbias.cosmology import abacus_linear_power
-from lagbias.fourier import RealFFT
-from lagbias.sources.abacus_files import box_paths
-from lagbias.threads import numba_threads
+from lagbias.grids.fourier import RealFFT
+from lagbias.runtime.threads import numba_threads
+from lagbias.sources.abacus.paths import box_paths
 
 __all__ = ["Settings", "main", "make_box"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from lagbias.cosmology import abacus_linear_power
-from lagbias.fourier import RealFFT, gaussian_window, wavenumbers
+from lagbias.grids.fourier import RealFFT, gaussian_window, wavenumbers
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 from lagbias.simulate.lpt import displacement
 

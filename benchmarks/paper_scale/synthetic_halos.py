@@ -15,7 +15,7 @@ import numpy as np
 from scipy.integrate import cumulative_trapezoid
 
 from lagbias.cosmology import CRITICAL_DENSITY, LinearPower
-from lagbias.progress import bar
+from lagbias.runtime.progress import bar
 
 __all__ = ["Peaks", "halo_masses", "mean_counts", "place_halos"]
 

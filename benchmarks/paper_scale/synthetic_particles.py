@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from lagbias.progress import bar
+from lagbias.runtime.progress import bar
 
 __all__ = ["Lattice", "count_groups", "draw_plane", "interpolated", "pack_group"]
 

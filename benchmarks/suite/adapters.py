@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lagbias import features, paint
+from lagbias.features import grids as features
+from lagbias.grids import paint
 
 __all__ = ["features_of_radii", "paint_several"]
 

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 import yaml
 
-from lagbias import config
+from lagbias.config import model as config
 from lagbias.cosmology import Background, abacus_linear_power
-from lagbias.fourier import RealFFT
-from lagbias.network import HaloToMassNet, TrainedNetwork
+from lagbias.grids.fourier import RealFFT
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 from lagbias.simulate.nbody import simulate
-from lagbias.training_set import TrainingSet
+from lagbias.training.network import HaloToMassNet, TrainedNetwork
+from lagbias.training.training_set import TrainingSet
 
 from .settings import Settings
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from lagbias.ensemble import Ensemble
+from lagbias.bias.ensemble import Ensemble
 
 from . import data
 from .plain_training import PlainNet

@@ -7,7 +7,8 @@ import numpy as np
 from abacusnbody.analysis.cic import cic_serial
 from abacusnbody.analysis.tsc import tsc_parallel
 
-from lagbias import paint, predict
+from lagbias.bias import prediction as predict
+from lagbias.grids import paint
 
 from .adapters import paint_several
 from .settings import Settings

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lagbias import paint, power, train
-from lagbias.ensemble import Ensemble
-from lagbias.fourier import RealFFT
+from lagbias.bias.ensemble import Ensemble
+from lagbias.grids import paint, power
+from lagbias.grids.fourier import RealFFT
+from lagbias.training import loop as train
 
 from . import data
 from .adapters import features_of_radii

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lagbias.cosmology import Background
-from lagbias.fourier import RealFFT
+from lagbias.grids.fourier import RealFFT
 from lagbias.simulate.friends_of_friends import friends_of_friends
 from lagbias.simulate.nbody import MESH_RATIO, bullfrog_coefficients, evolve
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from abacusnbody.analysis.power_spectrum import calc_pk_from_deltak
 
-from lagbias import power
+from lagbias.grids import power
 
 from . import data
 from .settings import Settings

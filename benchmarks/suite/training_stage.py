@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from lagbias import train
+from lagbias.training import loop as train
 
 from . import data
 from .plain_training import train_textbook, train_with_index_add

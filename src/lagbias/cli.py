@@ -1,4 +1,4 @@
-"""Command line: look into artefacts, sum up spectra, draw the workflow, keep docs in step."""
+"""Command line: look into artefacts, sum up spectra, keep docs in step."""
 
 import argparse
 import json
@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from lagbias import config_docs, store, summary
+from lagbias.artefacts import store
+from lagbias.bias import summary
+from lagbias.config import docs as config_docs
 
 __all__ = ["main"]
 
@@ -35,9 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
     action = config.add_mutually_exclusive_group(required=True)
     action.add_argument("--write", action="store_true", help="write config/README.md and schema")
     action.add_argument("--check", action="store_true", help="fail if they are out of step")
-    graph = commands.add_parser("graph", help="draw what `snakemake --rulegraph dot` writes")
-    graph.add_argument("file", nargs="?", type=Path, help="standard input when omitted")
-    graph.add_argument("--output", type=Path, required=True, help="a .png, .svg or .pdf file")
     options = parser.parse_args(arguments)
     try:
         if options.command == "show":
@@ -52,9 +51,6 @@ def main(arguments: list[str] | None = None) -> int:
                     f"as results/embedded."
                 )
             print(summary.table(paths, k_max=options.k_max), flush=True)
-            return 0
-        if options.command == "graph":
-            _draw_graph(options.file, options.output)
             return 0
         return _config_files(write=options.write)
     except BrokenPipeError:  # `... | head` has seen enough
@@ -76,21 +72,6 @@ def _describe(path: Path) -> str:
         lines.append(text + (f" [{unit}]" if unit not in ("", "1") else ""))
     lines.append("provenance: " + json.dumps(artefact.provenance, indent=2, sort_keys=True))
     return "\n".join(lines)
-
-
-def _draw_graph(source: Path | None, target: Path) -> None:
-    """Draw the rules that a file, or standard input, holds."""
-    from lagbias import workflow_drawing, workflow_graph  # matplotlib is slow to import
-
-    if source is not None and not source.is_file():
-        raise ValueError(
-            f"{source} does not exist. Write it with `snakemake --rulegraph dot > {source}`, or "
-            f"pipe that into this command."
-        )
-    text = sys.stdin.read() if source is None else source.read_text(encoding="utf-8")
-    figure = workflow_drawing.draw(workflow_graph.parse(text))
-    workflow_drawing.save(figure, target)
-    print(f"wrote {target}")
 
 
 def _config_files(*, write: bool) -> int:

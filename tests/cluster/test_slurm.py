@@ -23,7 +23,7 @@ import os
 import time
 from functools import partial
 
-from lagbias import checkpoint
+from lagbias.training import checkpoint
 
 train.train = partial(train.train, checkpoint_interval=-1)
 written, waited = checkpoint.write, []

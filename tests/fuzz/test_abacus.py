@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from lagbias.sources.abacus import read_box
-from lagbias.sources.abacus_asdf import _COLUMNS, read_column, read_header
-from lagbias.sources.abacus_files import find_box
+from lagbias.sources.abacus.asdf_files import _COLUMNS, read_column, read_header
+from lagbias.sources.abacus.paths import find_box
+from lagbias.sources.abacus.read import read_box
 from lagbias.sources.base import check_contract
 
 pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.usefixtures("bounded_memory")]

@@ -18,17 +18,23 @@ import urllib3
 from hypothesis import HealthCheck, Phase, event, example, given, settings
 from hypothesis import strategies as st
 
-from lagbias.acquire import tree
-from lagbias.acquire.checksum import CHECKSUM_FILE, Checksum, Cksum, parse_checksums, read_checksums
-from lagbias.acquire.download import fetch, file_url
-from lagbias.acquire.errors import AcquisitionError, CorruptFileError, DownloadError
-from lagbias.acquire.inventory import FileStatus, Inventory, State, take_inventory
-from lagbias.acquire.local_tree import link_files
-from lagbias.acquire.partial import PartialFile
-from lagbias.acquire.places import format_bytes, place, safe_relative
-from lagbias.acquire.products import product_files
-from lagbias.acquire.report import as_json, as_table
-from lagbias.sources.abacus_acquire import globus_batch
+from lagbias.sources.abacus.acquire import tree
+from lagbias.sources.abacus.acquire.checksum import (
+    CHECKSUM_FILE,
+    Checksum,
+    Cksum,
+    parse_checksums,
+    read_checksums,
+)
+from lagbias.sources.abacus.acquire.download import fetch, file_url
+from lagbias.sources.abacus.acquire.errors import AcquisitionError, CorruptFileError, DownloadError
+from lagbias.sources.abacus.acquire.inventory import FileStatus, Inventory, State, take_inventory
+from lagbias.sources.abacus.acquire.local_tree import link_files
+from lagbias.sources.abacus.acquire.partial import PartialFile
+from lagbias.sources.abacus.acquire.places import format_bytes, place, safe_relative
+from lagbias.sources.abacus.acquire.products import product_files
+from lagbias.sources.abacus.acquire.report import as_json, as_table
+from lagbias.sources.abacus.acquisition import globus_batch
 
 pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.usefixtures("bounded_memory")]
 reusing_fixtures = settings(

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
-from lagbias import artefacts, store
-from lagbias.ensemble import load_ensemble
-from lagbias.inputs import load_input_matrix
-from lagbias.store import ArtefactError
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.artefacts.store import ArtefactError
+from lagbias.bias.ensemble import load_ensemble
+from lagbias.features.inputs import load_input_matrix
 
 pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.usefixtures("bounded_memory")]
 reusing_fixtures = settings(

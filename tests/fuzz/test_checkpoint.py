@@ -9,11 +9,13 @@ import torch
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
-from lagbias import checkpoint, store, train
-from lagbias.losses import CONSTRAINTS, ConstraintSetup
-from lagbias.network import HaloToMassNet
-from lagbias.optimiser import Adam
-from lagbias.training_set import TrainingSet
+from lagbias.artefacts import store
+from lagbias.training import checkpoint
+from lagbias.training import loop as train
+from lagbias.training.losses import CONSTRAINTS, ConstraintSetup
+from lagbias.training.network import HaloToMassNet
+from lagbias.training.optimiser import Adam
+from lagbias.training.training_set import TrainingSet
 
 pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.usefixtures("bounded_memory")]
 reusing_fixtures = settings(

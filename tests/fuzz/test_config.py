@@ -20,7 +20,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.io import expand
 from snakemake_interface_common.exceptions import WorkflowError
 
-from lagbias.config import Config, ConfigError, format_radius, load
+from lagbias.config.model import Config, ConfigError, format_radius, load
 
 pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.usefixtures("bounded_memory")]
 # to explain a failure, hypothesis would trace every line that runs

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from lagbias import store
-from lagbias.store import ArtefactError, Dataset
+from lagbias.artefacts import store
+from lagbias.artefacts.store import ArtefactError, Dataset
 
 pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.usefixtures("bounded_memory")]
 reusing_fixtures = settings(

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lagbias.sources.abacus import read_box
-from lagbias.sources.abacus_files import find_box
+from lagbias.sources.abacus.paths import find_box
+from lagbias.sources.abacus.read import read_box
 from lagbias.sources.base import check_contract, large_scale_correlation, rms_displacement
 
 pytestmark = pytest.mark.physics

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from lagbias import whitening
 from lagbias.cosmology import abacus_linear_power
-from lagbias.features import feature_grids, values_at_sites
+from lagbias.features import whitening
+from lagbias.features.grids import feature_grids, values_at_sites
 
 pytestmark = pytest.mark.physics
 

@@ -6,9 +6,9 @@ import pytest
 from scipy import stats
 
 from lagbias.cosmology import abacus_linear_power
-from lagbias.fourier import RealFFT
-from lagbias.paint import overdensity, paint_cic
-from lagbias.power import auto_power, cross_power
+from lagbias.grids.fourier import RealFFT
+from lagbias.grids.paint import overdensity, paint_cic
+from lagbias.grids.power import auto_power, cross_power
 
 pytestmark = pytest.mark.physics
 

@@ -15,14 +15,14 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from lagbias.cosmology import CRITICAL_DENSITY, Background, abacus_linear_power
-from lagbias.fourier import RealFFT
+from lagbias.grids.fourier import RealFFT
+from lagbias.runtime.threads import numba_threads
 from lagbias.simulate.friends_of_friends import friends_of_friends, halo_properties
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 from lagbias.simulate.kernels import MESH_OFFSET, PAINT_COPIES, paint_overdensity
 from lagbias.simulate.nbody import bullfrog_coefficients, simulate
 from lagbias.sources.base import check_alignment, check_contract
 from lagbias.sources.embedded import make_box
-from lagbias.threads import numba_threads
 
 pytestmark = pytest.mark.physics
 

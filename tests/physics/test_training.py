@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from lagbias import losses
-from lagbias.ensemble import Ensemble
-from lagbias.subsample import draw_subsample
-from lagbias.train import train
-from lagbias.training_set import TrainingSet
+from lagbias.bias.ensemble import Ensemble
+from lagbias.training import losses
+from lagbias.training.loop import train
+from lagbias.training.subsample import draw_subsample
+from lagbias.training.training_set import TrainingSet
 
 pytestmark = pytest.mark.physics
 

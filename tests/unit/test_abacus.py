@@ -10,11 +10,12 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 
-from lagbias.sources import abacus, get_source
-from lagbias.sources.abacus import lagrangian_nodes, read_box
-from lagbias.sources.abacus_asdf import read_column
-from lagbias.sources.abacus_files import BoxFiles, box_paths, find_box
-from lagbias.sources.abacus_headers import growth_at
+from lagbias.sources import get_source
+from lagbias.sources.abacus import read as abacus
+from lagbias.sources.abacus.asdf_files import read_column
+from lagbias.sources.abacus.headers import growth_at
+from lagbias.sources.abacus.paths import BoxFiles, box_paths, find_box
+from lagbias.sources.abacus.read import lagrangian_nodes, read_box
 from lagbias.sources.base import (
     REQUIRED_ATTRIBUTES,
     check_alignment,

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lagbias.acquire.checksum import cksum
-from lagbias.acquire.errors import CorruptFileError
-from lagbias.sources.abacus_acquire import (
+from lagbias.sources.abacus.acquire.checksum import cksum
+from lagbias.sources.abacus.acquire.errors import CorruptFileError
+from lagbias.sources.abacus.acquisition import (
     bring_box,
     globus_batch,
     inventory,

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 
-from lagbias.acquire.checksum import (
+from lagbias.sources.abacus.acquire.checksum import (
     CHECKSUM_FILE,
     Checksum,
     Cksum,
@@ -18,7 +18,7 @@ from lagbias.acquire.checksum import (
     parse_checksums,
     read_checksums,
 )
-from lagbias.acquire.errors import CorruptFileError, MissingFileError
+from lagbias.sources.abacus.acquire.errors import CorruptFileError, MissingFileError
 
 #: What GNU cksum 9.1 prints.
 RECORDED = [

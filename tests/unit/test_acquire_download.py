@@ -14,16 +14,16 @@ import pytest
 import urllib3
 from urllib3.exceptions import MaxRetryError, SSLError
 
-from lagbias.acquire.checksum import Checksum, Cksum
-from lagbias.acquire.download import fetch, file_url
-from lagbias.acquire.errors import (
+from lagbias.sources.abacus.acquire.checksum import Checksum, Cksum
+from lagbias.sources.abacus.acquire.download import fetch, file_url
+from lagbias.sources.abacus.acquire.errors import (
     AcquisitionError,
     CorruptFileError,
     DownloadError,
     MissingFileError,
 )
-from lagbias.acquire.partial import PartialFile, RemoteFile
-from lagbias.acquire.transfer import open_session
+from lagbias.sources.abacus.acquire.partial import PartialFile, RemoteFile
+from lagbias.sources.abacus.acquire.transfer import open_session
 
 DATA = np.random.default_rng(1).bytes(200_000)
 NEWER = np.random.default_rng(2).bytes(200_000)

@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from lagbias.acquire.checksum import CHECKSUM_FILE, Checksum, Cksum
-from lagbias.acquire.inventory import State, take_inventory
-from lagbias.acquire.report import as_json, as_table
+from lagbias.sources.abacus.acquire.checksum import CHECKSUM_FILE, Checksum, Cksum
+from lagbias.sources.abacus.acquire.inventory import State, take_inventory
+from lagbias.sources.abacus.acquire.report import as_json, as_table
 
 SIMULATION = "AbacusSummit_small_c000_ph3000"
 GOOD, CORRUPT, SHORT, PART, ABSENT = (f"box/{name}.asdf" for name in "abcde")
@@ -147,7 +147,7 @@ def test_the_table_names_everything(place, boxes):
 
 
 def test_too_small_a_disk_is_shown(place, boxes, monkeypatch):
-    monkeypatch.setattr("lagbias.acquire.inventory.free_space", lambda path: 5)
+    monkeypatch.setattr("lagbias.sources.abacus.acquire.inventory.free_space", lambda path: 5)
     assert "NOT ENOUGH" in as_table(take_inventory(boxes, place))
 
 

@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from lagbias.acquire import places
-from lagbias.acquire.errors import AcquisitionError, NotEnoughSpaceError
+from lagbias.sources.abacus.acquire import places
+from lagbias.sources.abacus.acquire.errors import AcquisitionError, NotEnoughSpaceError
 
 GB = 10**9
 

@@ -8,17 +8,17 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from lagbias.acquire import places
-from lagbias.acquire.checksum import CHECKSUM_FILE, Cksum
-from lagbias.acquire.errors import (
+from lagbias.sources.abacus.acquire import places
+from lagbias.sources.abacus.acquire.checksum import CHECKSUM_FILE, Cksum
+from lagbias.sources.abacus.acquire.errors import (
     AcquisitionError,
     CorruptFileError,
     MissingFileError,
     NotEnoughSpaceError,
 )
-from lagbias.acquire.local_tree import link, link_files
-from lagbias.acquire.products import fetch_products, product_files
-from lagbias.acquire.tree import fetch_files
+from lagbias.sources.abacus.acquire.local_tree import link, link_files
+from lagbias.sources.abacus.acquire.products import fetch_products, product_files
+from lagbias.sources.abacus.acquire.tree import fetch_files
 
 CONTENT = {
     "small/box/halos/z0.500/halo_info/halo_info_000.asdf": b"halos" * 100,

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from lagbias import artefacts, store
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
 
 
 def test_whitening_round_trip(tmp_path):

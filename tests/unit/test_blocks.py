@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lagbias import blocks
+from lagbias.artefacts import blocks
 
 MIB = 1 << 20
 RANDOM = np.random.default_rng(0).integers(0, 256, MIB, dtype=np.uint8)

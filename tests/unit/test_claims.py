@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from scipy.special import gamma
 
-from lagbias import artefacts, claims, store, whitening
+from lagbias import claims
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
 from lagbias.claims import base
 from lagbias.claims.base import FAILS, HOLDS, UNTESTED
 from lagbias.claims.evidence import EIGENVALUE_CUT
+from lagbias.features import whitening
 
 RADII = {
     "1Rf": [2.83],

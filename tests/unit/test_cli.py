@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from lagbias import config_docs, store
+from lagbias.artefacts import store
 from lagbias.cli import main
+from lagbias.config import docs as config_docs
 
 
 def test_show_tells_contents_and_provenance(tmp_path, capsys):

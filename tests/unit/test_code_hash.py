@@ -2,7 +2,7 @@
 
 import pytest
 
-from lagbias import code_hash as library
+from lagbias.artefacts import code_hash as library
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def package(tmp_path, monkeypatch):
         "train.py": "C = 1\n",
         "simulate/__init__.py": "",
         "simulate/nbody.py": "from . import lpt\n",
-        "simulate/lpt.py": "def f():\n    from lagbias.fourier import A\n    return A\n",
+        "simulate/lpt.py": "def f():\n    from lagbias.grids.fourier import A\n    return A\n",
     }
     for name, text in files.items():
         (root / name).write_text(text)
@@ -37,11 +37,11 @@ def hashes(root):
 def test_dependencies_are_followed_through_modules_packages_and_functions(package):
     library._imports.cache_clear()
     assert library.dependencies(package / "features_script.py") == [
-        "lagbias.features",
-        "lagbias.fourier",
+        "lagbias.features.grids",
+        "lagbias.grids.fourier",
     ]
     assert library.dependencies(package / "box_script.py") == [
-        "lagbias.fourier",
+        "lagbias.grids.fourier",
         "lagbias.simulate",
         "lagbias.simulate.lpt",
         "lagbias.simulate.nbody",

@@ -5,9 +5,9 @@ import copy
 import pytest
 import yaml
 
-from lagbias import config as configuration
-from lagbias import config_docs
-from lagbias.config import ConfigError, load
+from lagbias.config import docs as config_docs
+from lagbias.config import model as configuration
+from lagbias.config.model import ConfigError, load
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import gamma
 
-from lagbias.cosmology import (
-    Background,
-    LinearPower,
-    abacus_growth_table,
-    abacus_linear_power,
-)
+from lagbias.cosmology import Background, LinearPower, abacus_growth_table, abacus_linear_power
 
 # AbacusSummit's header of the small c000 boxes at z = 0.5 (500 Mpc/h, 1728^3 particles).
 ABACUS_GROWTH_RATE = 0.759069923632896

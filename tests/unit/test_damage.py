@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from lagbias import blocks, hdf5, store
-from lagbias.store import ArtefactError, Dataset
+from lagbias.artefacts import blocks, hdf5, store
+from lagbias.artefacts.store import ArtefactError, Dataset
 
 #: Longest that one attempt to read a damaged file of some kB may take [s]; it takes 2 ms.
 PATIENCE = 5.0

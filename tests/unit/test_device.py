@@ -5,8 +5,8 @@ import threading
 import pytest
 import torch
 
-from lagbias import device
-from lagbias.device import DeviceFull, choose_device, full_is_explained, in_chunks
+from lagbias.runtime import device
+from lagbias.runtime.device import DeviceFull, choose_device, full_is_explained, in_chunks
 
 OUT_OF_MEMORY = (
     "CUDA out of memory. Tried to allocate 64.00 MiB. GPU 0 has a total capacity of 1.00 GiB "

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from lagbias import device
-from lagbias.device_cells import DeviceCells, sum_by_cell
-from lagbias.network import HaloToMassNet
-from lagbias.training_set import TrainingSet
+from lagbias.runtime import device
+from lagbias.training.device_cells import DeviceCells, sum_by_cell
+from lagbias.training.network import HaloToMassNet
+from lagbias.training.training_set import TrainingSet
 
 
 @pytest.fixture

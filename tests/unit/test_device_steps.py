@@ -14,11 +14,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lagbias import cuda_graphs, device, train
-from lagbias.device_cells import DeviceCells
-from lagbias.losses import CONSTRAINTS, LOSSES, non_negativity
-from lagbias.network import HaloToMassNet
-from lagbias.training_set import TrainingSet
+from lagbias.runtime import device
+from lagbias.training import cuda_graphs
+from lagbias.training import loop as train
+from lagbias.training.device_cells import DeviceCells
+from lagbias.training.losses import CONSTRAINTS, LOSSES, non_negativity
+from lagbias.training.network import HaloToMassNet
+from lagbias.training.training_set import TrainingSet
 
 #: PyTorch's layers and sums over padded batches against the compiled kernels: float32 roundings of
 #: 6e-8, let grow by some thirty steps of Adam, as in test_fused_network.py.

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lagbias import device
-from lagbias.ensemble import Ensemble, with_unit_mean
-from lagbias.network import HaloToMassNet, TrainedNetwork
+from lagbias.bias.ensemble import Ensemble, with_unit_mean
+from lagbias.runtime import device
+from lagbias.training.network import HaloToMassNet, TrainedNetwork
 
 #: float32 networks against float64 differences: a few roundings of numbers of order one, and the
 #: differences' own error, their step squared.

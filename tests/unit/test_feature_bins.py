@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from lagbias import feature_bins
-from lagbias.feature_bins import BinnedBias, FeatureBins, make_bins, sums_in_bins
+from lagbias.bias import binned as feature_bins
+from lagbias.bias.binned import BinnedBias, FeatureBins, make_bins, sums_in_bins
 
 
 def sample(n=20000, seed=0):

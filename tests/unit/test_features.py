@@ -1,10 +1,11 @@
-"""lagbias.features: plane waves by hand, a slow twin, symmetries and reading at sites."""
+"""lagbias.features.grids: plane waves by hand, a slow twin, symmetries and reading at sites."""
 
 import numpy as np
 import pytest
 
-from lagbias import artefacts, store
-from lagbias.features import feature_grids, stored_values, values_at_sites
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.features.grids import feature_grids, stored_values, values_at_sites
 
 BOX_SIZE = 80.0
 N = 16

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from lagbias.figures import common, method_overview
-from lagbias.slab import Slab
+from lagbias.figures.slab import Slab
 
 N_NODES, N_PIXELS = 30, 60
 

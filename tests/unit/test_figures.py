@@ -12,7 +12,7 @@ import pytest
 import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from lagbias import store
+from lagbias.artefacts import store
 from lagbias.figures import (
     common,
     curves,

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection, QuadMesh
 
+from lagbias.bias.components import ComponentSample, GradientPCA
 from lagbias.figures import (
     common,
     component_coefficients,
@@ -14,7 +15,6 @@ from lagbias.figures import (
     principal_components,
     thin_mass_components,
 )
-from lagbias.gradient_pca import ComponentSample, GradientPCA
 
 RADII = {"1Rf": [2.83], "3Rf": [1.41, 2.83, 5.66], "5Rf_fine": [1.41, 2.0, 2.83, 4.0, 5.66]}
 PEAKS = {"thin_low": 0.5, "thin_high": 1.5}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from lagbias import store
+from lagbias.artefacts import store
 from lagbias.figures import (
     common,
     curves,

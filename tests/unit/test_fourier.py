@@ -1,4 +1,4 @@
-"""lagbias.fourier: transforms, wavenumbers, and plans that every process shares."""
+"""lagbias.grids.fourier: transforms, wavenumbers, and plans that every process shares."""
 
 import contextlib
 import logging
@@ -9,8 +9,8 @@ import numpy as np
 import pyfftw
 import pytest
 
-from lagbias import fourier
-from lagbias.fourier import RealFFT, gaussian_window, wavenumbers
+from lagbias.grids import fourier
+from lagbias.grids.fourier import RealFFT, gaussian_window, wavenumbers
 
 # Rounding of float32 transforms of unit-variance noise, relative to the largest mode.
 SINGLE_PRECISION = 2e-6
@@ -121,7 +121,7 @@ def test_cache_directory(monkeypatch, tmp_path):
 
 
 def test_plans_are_measured_once(cache, caplog):
-    caplog.set_level(logging.INFO, logger="lagbias.fourier")
+    caplog.set_level(logging.INFO, logger="lagbias.grids.fourier")
     first = RealFFT(12).forward(noise(12))
     assert "Measuring" in caplog.text
     (wisdom,) = cache.glob("*.wisdom")
@@ -175,7 +175,7 @@ def test_existing_wisdom_in_a_read_only_cache_is_used(cache, monkeypatch, caplog
 
 
 def test_waiting_for_the_lock_ends_with_the_other_process_plan(cache, monkeypatch, caplog):
-    caplog.set_level(logging.INFO, logger="lagbias.fourier")
+    caplog.set_level(logging.INFO, logger="lagbias.grids.fourier")
     RealFFT(12)
     (wisdom,) = cache.glob("*.wisdom")
     content = wisdom.read_bytes()
@@ -195,7 +195,7 @@ def test_waiting_for_the_lock_ends_with_the_other_process_plan(cache, monkeypatc
 
 def test_concurrent_processes_share_one_plan(cache):
     program = (
-        "import hashlib, numpy as np; from lagbias.fourier import RealFFT;"
+        "import hashlib, numpy as np; from lagbias.grids.fourier import RealFFT;"
         "field = np.random.default_rng(1).standard_normal((48, 48, 48), dtype=np.float32);"
         "print(hashlib.sha256(RealFFT(48).forward(field).tobytes()).hexdigest())"
     )

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from lagbias import fused_network, network_kernels, train
-from lagbias.network import HaloToMassNet
-from lagbias.training_set import TrainingSet
+from lagbias.training import loop as train
+from lagbias.training.cpu_kernels import fused_network, network_kernels
+from lagbias.training.network import HaloToMassNet
+from lagbias.training.training_set import TrainingSet
 
 #: Float32 rounds by 6e-8. An output or a gradient goes through some hundred roundings, which are
 #: as often up as down; compared with the largest number of each array, with slopes of one sign.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lagbias.cosmology import LinearPower
-from lagbias.fourier import RealFFT, wavenumbers
+from lagbias.grids.fourier import RealFFT, wavenumbers
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 
 N, BOX_SIZE = 32, 100.0

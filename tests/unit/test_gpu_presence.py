@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lagbias import gpu_presence
+from lagbias.runtime import gpu_presence
 
 
 @pytest.mark.parametrize(

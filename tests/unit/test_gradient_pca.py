@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from lagbias import gradient_pca, whitening
-from lagbias.ensemble import Ensemble
-from lagbias.gradient_pca import ComponentSample, GradientPCA
-from lagbias.network import HaloToMassNet, TrainedNetwork
+from lagbias.bias import components as gradient_pca
+from lagbias.bias.components import ComponentSample, GradientPCA
+from lagbias.bias.ensemble import Ensemble
+from lagbias.features import whitening
+from lagbias.training.network import HaloToMassNet, TrainedNetwork
 
 RADII = [1.41, 2.83]
 N_INPUTS = 5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lagbias import halos
+from lagbias.grids import halo_field as halos
 
 
 def test_limits_are_inclusive():

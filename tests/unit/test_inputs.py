@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lagbias import whitening
-from lagbias.inputs import INPUTS, input_matrix
+from lagbias.features import whitening
+from lagbias.features.inputs import INPUTS, input_matrix
 
 RADII = (1.41, 2.83, 5.66)
 N = len(RADII)

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lagbias import job, store
+from lagbias.artefacts import store
+from lagbias.stages import job
 
 
 @pytest.fixture

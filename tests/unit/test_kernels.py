@@ -4,8 +4,8 @@ import numba
 import numpy as np
 import pytest
 
+from lagbias.runtime.threads import numba_threads
 from lagbias.simulate import kernels
-from lagbias.threads import numba_threads
 
 BOX_SIZE, N_MESH = 40.0, 16
 CELL = BOX_SIZE / N_MESH

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lagbias import store
+from lagbias.artefacts import store
 
 directory, kills, random_numbers = Path(sys.argv[1]), int(sys.argv[2]), random.Random(3)
 path, size = directory / "artefact.h5", 100_000

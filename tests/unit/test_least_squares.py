@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from lagbias.feature_bins import FeatureBins, make_bins
-from lagbias.least_squares import (
-    NormalEquations,
-    normal_equations,
-    optimality_residual,
-    solve,
-)
-from lagbias.training_set import TrainingSet
+from lagbias.bias.binned import FeatureBins, make_bins
+from lagbias.bias.least_squares import NormalEquations, normal_equations, optimality_residual, solve
+from lagbias.training.training_set import TrainingSet
 
 # Unit particles and cells of order one: what is left of 1e-8 times a condition number of some
 # hundred after two refinements is below rounding of the sums.

@@ -5,8 +5,8 @@ import typing
 import pytest
 import torch
 
-from lagbias.config_sections import TrainingSettings
-from lagbias.losses import (
+from lagbias.config.sections import TrainingSettings
+from lagbias.training.losses import (
     CONSTRAINTS,
     LOSSES,
     ConstraintSetup,
@@ -16,8 +16,8 @@ from lagbias.losses import (
     non_negativity,
     squared,
 )
-from lagbias.network import HaloToMassNet, f_from_output
-from lagbias.subsample import DRAWS
+from lagbias.training.network import HaloToMassNet, f_from_output
+from lagbias.training.subsample import DRAWS
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lagbias.cosmology import Background
-from lagbias.fourier import RealFFT
+from lagbias.grids.fourier import RealFFT
 from lagbias.simulate.lpt import displacement, initial_conditions, second_order_source
 
 N, BOX_SIZE = 16, 50.0

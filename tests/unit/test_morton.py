@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lagbias.morton import morton_order
+from lagbias.training.morton import morton_order
 
 
 def slow_code(site, n_side):

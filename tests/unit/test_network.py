@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lagbias.network import HaloToMassNet, f_from_output
+from lagbias.training.network import HaloToMassNet, f_from_output
 
 
 def make(seed=3, **sizes):

@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from lagbias.optimiser import Adam
+from lagbias.training.optimiser import Adam
 
 
 def quadratic(parameters, step):
@@ -36,8 +36,8 @@ def test_steps_are_those_of_pytorch_bit_by_bit():
 
 def test_training_does_not_load_a_compiler():
     code = (
-        "import sys, torch; import lagbias.train; from lagbias.network import HaloToMassNet; "
-        "from lagbias.optimiser import Adam; "
+        "import sys, torch; import lagbias.training.loop; from lagbias.training.network import HaloToMassNet; "
+        "from lagbias.training.optimiser import Adam; "
         "net = HaloToMassNet(3, generator=torch.Generator().manual_seed(0)); "
         "Adam(net.parameters()); "
         "net(torch.ones(4, 3)).sum().backward(); "

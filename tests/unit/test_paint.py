@@ -1,12 +1,12 @@
-"""lagbias.paint: exact weights, boundaries, slow twins, and independence of threads."""
+"""lagbias.grids.paint: exact weights, boundaries, slow twins, and independence of threads."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from lagbias import paint
-from lagbias.paint import cell_index, overdensity, paint_cic, paint_ngp
+from lagbias.grids import paint
+from lagbias.grids.paint import cell_index, overdensity, paint_cic, paint_ngp
 
 BOX_SIZE = 100.0
 # Rounding of float64 sums of a few hundred terms.

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from abacusnbody.data.bitpacked import unpack_pids, unpack_rvint
 
-from lagbias.acquire.checksum import CHECKSUM_FILE, mismatch, read_checksums
 from lagbias.cosmology import abacus_linear_power
-from lagbias.sources.abacus import lagrangian_nodes, read_box
-from lagbias.sources.abacus_asdf import read_column, read_header
-from lagbias.sources.abacus_files import find_box
+from lagbias.sources.abacus.acquire.checksum import CHECKSUM_FILE, mismatch, read_checksums
+from lagbias.sources.abacus.asdf_files import read_column, read_header
+from lagbias.sources.abacus.paths import find_box
+from lagbias.sources.abacus.read import lagrangian_nodes, read_box
 from lagbias.sources.base import check_alignment, check_contract, large_scale_correlation
 
 SIZES = {"box_size": 200.0, "n_ic": 64, "ppd": 192, "fraction": 0.1, "threads": 1}
@@ -196,7 +196,7 @@ def test_interpolation_is_exact_at_nodes_and_linear_between(scripts):
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"
 LINE = (
-    "2026-01-01 00:0{minute}:00,500 INFO lagbias.train: Seed 0, epoch {epoch} of 3: loss per cell "
+    "2026-01-01 00:0{minute}:00,500 INFO lagbias.training.loop: Seed 0, epoch {epoch} of 3: loss per cell "
     "8.8, <f> 1.0, {speed} particles/s."
 )
 PLAN = """Building DAG of jobs...

@@ -1,9 +1,9 @@
-"""lagbias.power: normalisation, binning, mode weights, and quantities derived from spectra."""
+"""lagbias.grids.power: normalisation, binning, mode weights, and quantities derived from spectra."""
 
 import numpy as np
 import pytest
 
-from lagbias.power import (
+from lagbias.grids.power import (
     auto_power,
     correlation_coefficient,
     cross_and_auto_power,
@@ -116,7 +116,7 @@ def test_modes_need_not_be_contiguous_nor_single():
 
 _SPECTRA = """
 import hashlib, numpy as np
-from lagbias.power import cross_and_auto_power
+from lagbias.grids.power import cross_and_auto_power
 parts = np.random.default_rng(5).standard_normal((2, 32, 32, 34), dtype=np.float32)
 found = cross_and_auto_power(*parts.view(np.complex64), 100.0)
 print(hashlib.sha256(b"".join(s.power.tobytes() + s.mean_k.tobytes() for s in found)).hexdigest())

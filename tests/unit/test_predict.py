@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from lagbias import paint, predict
-from lagbias.ensemble import Ensemble
-from lagbias.network import HaloToMassNet, TrainedNetwork
+from lagbias.bias import prediction as predict
+from lagbias.bias.ensemble import Ensemble
+from lagbias.grids import paint
+from lagbias.training.network import HaloToMassNet, TrainedNetwork
 
 BOX_SIZE = 50.0
 N_GRID = 8

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lagbias import provenance, store
-from lagbias.store import ArtefactError
+from lagbias.artefacts import provenance, store
+from lagbias.artefacts.store import ArtefactError
 
 BASE = {"params": {"rf": 2.83}, "inputs": {}, "code": "c0ffee"}
 

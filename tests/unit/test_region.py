@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lagbias import region
+from lagbias.figures import region
 
 BOX_SIZE, N_SIDE = 100.0, 25
 SPACING = BOX_SIZE / N_SIDE

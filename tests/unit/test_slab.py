@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from lagbias import artefacts, region, slab, store
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.figures import region, slab
 
 BOX_SIZE, N_SIDE = 100.0, 25
 SPACING = BOX_SIZE / N_SIDE

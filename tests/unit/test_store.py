@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
-from lagbias import atomic, store
-from lagbias.store import ArtefactError, Dataset
+from lagbias.artefacts import store
+from lagbias.artefacts.store import ArtefactError, Dataset
+from lagbias.runtime import atomic
 
 GRID = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
@@ -154,7 +155,8 @@ def test_file_size_limit_stands_for_a_full_disk(tmp_path):
     path = tmp_path / "big.h5"
     program = f"""
 import numpy as np
-from lagbias import atomic, store
+from lagbias.runtime import atomic
+from lagbias.artefacts import store
 values = np.zeros((1 << 20,), np.float32)
 try:
     store.write({str(path)!r}, "example", {{"a": store.Dataset(values, "1", ("x",))}})

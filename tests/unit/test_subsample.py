@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lagbias import subsample as module
-from lagbias.morton import morton_order
-from lagbias.subsample import draw_even_subsample, draw_subsample
+from lagbias.training import subsample as module
+from lagbias.training.morton import morton_order
+from lagbias.training.subsample import draw_even_subsample, draw_subsample
 
 
 def draw(cells, n_cells, fraction, seed=0):

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from lagbias import artefacts, store, summary
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.bias import summary
 from lagbias.cli import main
 
 

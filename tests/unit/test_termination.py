@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from lagbias import termination
-from lagbias.termination import Terminated
+from lagbias.runtime import termination
+from lagbias.runtime.termination import Terminated
 
 REQUESTS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -54,7 +54,7 @@ def test_a_signal_that_is_ignored_stays_so():
 
 SLEEPER = """
 import time
-from lagbias import termination
+from lagbias.runtime import termination
 with termination.as_exception():
     print("ready", flush=True)
     time.sleep(60)

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from lagbias import checkpoint, losses, store, train
-from lagbias.device import DeviceFull
-from lagbias.losses import CONSTRAINTS, Constraint, squared
-from lagbias.network import HaloToMassNet
-from lagbias.termination import Terminated
-from lagbias.train import TrainingDiverged
-from lagbias.training_set import TrainingSet
+from lagbias.artefacts import store
+from lagbias.runtime.device import DeviceFull
+from lagbias.runtime.termination import Terminated
+from lagbias.training import checkpoint, losses
+from lagbias.training import loop as train
+from lagbias.training.loop import TrainingDiverged
+from lagbias.training.losses import CONSTRAINTS, Constraint, squared
+from lagbias.training.network import HaloToMassNet
+from lagbias.training.training_set import TrainingSet
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lagbias.subsample import draw_subsample
-from lagbias.training_set import TrainingSet, build_training_set, sample_box
+from lagbias.training.subsample import draw_subsample
+from lagbias.training.training_set import TrainingSet, build_training_set, sample_box
 
 
 def test_cell_factors_restore_the_counts():

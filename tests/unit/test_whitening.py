@@ -1,9 +1,9 @@
-"""lagbias.whitening: unit covariance, order, truncation, signs, and precision."""
+"""lagbias.features.whitening: unit covariance, order, truncation, signs, and precision."""
 
 import numpy as np
 import pytest
 
-from lagbias import whitening
+from lagbias.features import whitening
 
 RADII = (1.41, 2.83, 5.66)
 # float32 outputs of unit variance, averaged over the sample that defined the map.

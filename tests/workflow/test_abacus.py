@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import yaml
 
-from lagbias import store
-from lagbias.acquire.checksum import CHECKSUM_FILE, cksum
-from lagbias.sources.abacus_files import box_paths
+from lagbias.artefacts import store
+from lagbias.sources.abacus.acquire.checksum import CHECKSUM_FILE, cksum
+from lagbias.sources.abacus.paths import box_paths
 
 pytestmark = pytest.mark.workflow
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lagbias import store
+from lagbias.artefacts import store
 
 pytestmark = pytest.mark.workflow
 

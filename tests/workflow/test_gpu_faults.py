@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from lagbias import gpu_presence
+from lagbias.runtime import gpu_presence
 
 pytestmark = pytest.mark.workflow
 
@@ -28,7 +28,7 @@ runpy.run_path(job.pop("script"), {"snakemake": SimpleNamespace(**job)})
 #: A GPU on which another program has left no room.
 FULL = """
 import torch
-from lagbias import device
+from lagbias.runtime import device
 
 def choose_device(name):
     with device.full_is_explained("choosing it"):

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import yaml
 
-from lagbias import store
+from lagbias.artefacts import store
 
 pytestmark = pytest.mark.workflow
 

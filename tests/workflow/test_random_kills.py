@@ -13,7 +13,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lagbias import store
+from lagbias.artefacts import store
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(7200)]
 

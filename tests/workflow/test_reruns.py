@@ -169,7 +169,7 @@ def test_the_report_is_one_file_without_network(finished, figures):
 
 
 def test_every_artefact_says_how_it_was_made(finished):
-    from lagbias import store
+    from lagbias.artefacts import store
 
     paths = sorted((finished.root / "results").rglob("*.h5"))
     assert len(paths) == 115

@@ -1,6 +1,6 @@
 # What the rules of AbacusSummit share: the boxes in use, what is to be got, and room for results.
 
-from lagbias.sources import abacus_acquire
+from lagbias.sources.abacus import acquisition as abacus_acquire
 
 WHICH_FILES = ("redshift", "density_grid", "cleaned", "small")
 WHERE_FROM = ("directory", "base_url", "link_from", "verify")

@@ -14,8 +14,8 @@ sys.path.insert(0, str(SOURCE))
 PATHS = [str(SOURCE), *os.getenv("PYTHONPATH", "").split(os.pathsep)]
 os.environ.update(PYTHONPATH=os.pathsep.join(dict.fromkeys(filter(None, PATHS))))
 
-from lagbias import code_hash as library
-from lagbias.config import ConfigError, format_radius, load
+from lagbias.artefacts import code_hash as library
+from lagbias.config.model import ConfigError, format_radius, load
 
 try:
     CONFIG = load(config)

@@ -7,7 +7,7 @@ from math import ceil
 BOX_PARTICLES = CONFIG.settings().particles_per_side ** 3
 NODES = BOX_PARTICLES
 if CONFIG.source == "abacus":
-    from lagbias.sources.abacus_acquire import SUBSAMPLE_A
+    from lagbias.sources.abacus.acquisition import SUBSAMPLE_A
 
     # the particles that AbacusSummit keeps of each box
     BOX_PARTICLES *= SUBSAMPLE_A

@@ -1,7 +1,8 @@
 """The files of one AbacusSummit box: linked or downloaded, and verified."""
 
-from lagbias import artefacts, job
-from lagbias.sources import abacus_acquire
+from lagbias.artefacts import kinds as artefacts
+from lagbias.sources.abacus import acquisition as abacus_acquire
+from lagbias.stages import job
 
 with job.start(snakemake) as task:
     settings = task.settings("abacus")

@@ -3,8 +3,13 @@
 import numpy as np
 import torch
 
-from lagbias import artefacts, feature_bins, features, inputs, job, store, whitening
-from lagbias.ensemble import load_ensemble
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.bias import binned as feature_bins
+from lagbias.bias.ensemble import load_ensemble
+from lagbias.features import grids as features
+from lagbias.features import inputs, whitening
+from lagbias.stages import job
 
 CHUNK = 1 << 20  # particles held at a time
 STRIDE = 3  # of the particles averaged: even, and no divisor of usual grid sizes

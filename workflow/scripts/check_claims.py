@@ -1,7 +1,8 @@
 """The claims of the paper, tested on what the run has made."""
 
-from lagbias import claims, job
+from lagbias import claims
 from lagbias.claims import table
+from lagbias.stages import job
 
 with job.start(snakemake):
     roles = snakemake.params.roles

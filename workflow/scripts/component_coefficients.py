@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from lagbias import artefacts, job, store
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.bias.components import GradientPCA
 from lagbias.figures import common, component_coefficients
-from lagbias.gradient_pca import GradientPCA
+from lagbias.stages import job
 
 with job.start(snakemake):
     pcas = {

@@ -2,9 +2,14 @@
 
 import torch
 
-from lagbias import artefacts, features, inputs, job, region, slab, store, whitening
-from lagbias.ensemble import load_ensemble
-from lagbias.halos import select
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.bias.ensemble import load_ensemble
+from lagbias.features import grids as features
+from lagbias.features import inputs, whitening
+from lagbias.figures import region, slab
+from lagbias.grids.halo_field import select
+from lagbias.stages import job
 
 with job.start(snakemake) as task:
     torch.set_num_threads(1)

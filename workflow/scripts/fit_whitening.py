@@ -2,7 +2,11 @@
 
 import numpy as np
 
-from lagbias import artefacts, features, job, store, whitening
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.features import grids as features
+from lagbias.features import whitening
+from lagbias.stages import job
 
 CHUNK = 1 << 20  # particles held at a time
 

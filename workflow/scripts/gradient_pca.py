@@ -3,8 +3,13 @@
 import numpy as np
 import torch
 
-from lagbias import artefacts, features, gradient_pca, inputs, job, store, whitening
-from lagbias.ensemble import load_ensemble
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.bias import components as gradient_pca
+from lagbias.bias.ensemble import load_ensemble
+from lagbias.features import grids as features
+from lagbias.features import inputs, whitening
+from lagbias.stages import job
 
 SEED = 0  # of the sample of particles
 

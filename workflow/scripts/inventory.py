@@ -2,10 +2,11 @@
 
 import sys
 
-from lagbias import job, store
-from lagbias.acquire.places import format_bytes
-from lagbias.acquire.report import as_table
-from lagbias.sources import abacus_acquire
+from lagbias.artefacts import store
+from lagbias.sources.abacus import acquisition as abacus_acquire
+from lagbias.sources.abacus.acquire.places import format_bytes
+from lagbias.sources.abacus.acquire.report import as_table
+from lagbias.stages import job
 
 with job.start(snakemake) as task:
     settings, batch = task.settings("abacus"), snakemake.params.batch

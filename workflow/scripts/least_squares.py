@@ -2,8 +2,13 @@
 
 import numpy as np
 
-from lagbias import artefacts, feature_bins, features, job, least_squares, store
-from lagbias.training_set import sample_box
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.bias import binned as feature_bins
+from lagbias.bias import least_squares
+from lagbias.features import grids as features
+from lagbias.stages import job
+from lagbias.training.training_set import sample_box
 
 with job.start(snakemake) as task:
     settings, training = task.settings("least_squares"), task.settings("training")

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from lagbias import artefacts, job
+from lagbias.artefacts import kinds as artefacts
 from lagbias.figures import common
 from lagbias.figures.least_squares_comparison import BinnedF, draw
+from lagbias.stages import job
 
 
 def binned_f(path, kind):

@@ -1,6 +1,9 @@
 """Normalised δ, ∇²δ and G2 of one box at one smoothing radius."""
 
-from lagbias import artefacts, features, job, store
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.features import grids as features
+from lagbias.stages import job
 
 with job.start(snakemake) as task:
     density = store.read(snakemake.input[0], "linear_density")

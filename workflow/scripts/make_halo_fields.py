@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from lagbias import artefacts, job, store
-from lagbias import halos as halo_field
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.grids import halo_field
+from lagbias.stages import job
 
 with job.start(snakemake) as task:
     halos = store.read(snakemake.input.halos, "halos", ["position", "mass", "particles"])

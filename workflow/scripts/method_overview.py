@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from lagbias import artefacts, job
+from lagbias.artefacts import kinds as artefacts
 from lagbias.figures import common, method_overview
-from lagbias.slab import Slab
+from lagbias.figures.slab import Slab
+from lagbias.stages import job
 
 with job.start(snakemake):
     slab = Slab(**artefacts.slab_of(snakemake.input[0]))

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from lagbias import job, store
-from lagbias.acquire.places import check_space
-from lagbias.sources import abacus_acquire
+from lagbias.artefacts import store
+from lagbias.sources.abacus import acquisition as abacus_acquire
+from lagbias.sources.abacus.acquire.places import check_space
+from lagbias.stages import job
 
 with job.start(snakemake) as task:
     settings = task.settings("abacus")

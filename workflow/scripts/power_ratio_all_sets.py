@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lagbias import job
 from lagbias.figures import common, power_ratio_all_sets
+from lagbias.stages import job
 
 with job.start(snakemake):
     curves = list(map(common.load_spectra, snakemake.input))

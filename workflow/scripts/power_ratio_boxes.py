@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lagbias import job
 from lagbias.figures import common, power_ratio_boxes
+from lagbias.stages import job
 
 with job.start(snakemake):
     panels = ("on_training_box", "on_validation_boxes", "by_training_box")

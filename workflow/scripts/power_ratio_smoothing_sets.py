@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lagbias import job
 from lagbias.figures import common, power_ratio_smoothing_sets
+from lagbias.stages import job
 
 with job.start(snakemake):
     curves = {

@@ -1,7 +1,11 @@
 """Halo field of the least-squares f on one box, and its spectra."""
 
-from lagbias import artefacts, features, job, predict, store
-from lagbias.feature_bins import BinnedBias, FeatureBins
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.bias import prediction as predict
+from lagbias.bias.binned import BinnedBias, FeatureBins
+from lagbias.features import grids as features
+from lagbias.stages import job
 
 with job.start(snakemake) as task:
     stored = artefacts.binned_bias_of(snakemake.input.least_squares)

@@ -2,9 +2,14 @@
 
 import torch
 
-from lagbias import artefacts, features, inputs, job, predict, store, whitening
-from lagbias.ensemble import load_ensemble
-from lagbias.paint import overdensity
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.bias import prediction as predict
+from lagbias.bias.ensemble import load_ensemble
+from lagbias.features import grids as features
+from lagbias.features import inputs, whitening
+from lagbias.grids.paint import overdensity
+from lagbias.stages import job
 
 with job.start(snakemake) as task:
     torch.set_num_threads(1)

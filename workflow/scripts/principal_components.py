@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from lagbias import artefacts, job, store
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.bias.components import ComponentSample
 from lagbias.figures import common, principal_components
-from lagbias.gradient_pca import ComponentSample
+from lagbias.stages import job
 
 with job.start(snakemake):
     path = snakemake.input[0]

@@ -1,8 +1,11 @@
 """One box of AbacusSummit, as every source gives it."""
 
-from lagbias import artefacts, job, store
-from lagbias.sources import abacus, base
-from lagbias.sources.abacus_files import find_box
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.sources import base
+from lagbias.sources.abacus import read as abacus
+from lagbias.sources.abacus.paths import find_box
+from lagbias.stages import job
 
 with job.start(snakemake) as task:
     settings = task.settings("abacus")

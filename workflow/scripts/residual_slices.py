@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from lagbias import job, store
+from lagbias.artefacts import store
 from lagbias.figures import common, residual_slices
+from lagbias.stages import job
 
 with job.start(snakemake):
     halo_fields = store.read(snakemake.input.halo_fields, "halo_fields", ["training"])

@@ -1,7 +1,8 @@
 """One box of the embedded source: initial conditions, N-body, halos."""
 
-from lagbias import artefacts, job
+from lagbias.artefacts import kinds as artefacts
 from lagbias.sources import base, embedded
+from lagbias.stages import job
 
 with job.start(snakemake) as task:
     box = embedded.make_box(

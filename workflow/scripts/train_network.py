@@ -5,10 +5,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lagbias import artefacts, features, inputs, job, store, termination, train, whitening
-from lagbias.device import choose_device
-from lagbias.ensemble import with_unit_mean
-from lagbias.training_set import sample_box
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.bias.ensemble import with_unit_mean
+from lagbias.features import grids as features
+from lagbias.features import inputs, whitening
+from lagbias.runtime import termination
+from lagbias.runtime.device import choose_device
+from lagbias.stages import job
+from lagbias.training import loop as train
+from lagbias.training.training_set import sample_box
 
 STRIDE = 3  # of the particles that fix ⟨f⟩: even, and no divisor of usual grid sizes
 

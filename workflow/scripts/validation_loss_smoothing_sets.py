@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lagbias import job
 from lagbias.figures import common, validation_loss_smoothing_sets
 from lagbias.figures.histories import load_all_histories
+from lagbias.stages import job
 
 with job.start(snakemake):
     figure = validation_loss_smoothing_sets.draw(

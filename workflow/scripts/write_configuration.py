@@ -1,6 +1,9 @@
 """The run's configuration as a page of the report."""
 
-from lagbias import config, config_docs, job, store
+from lagbias.artefacts import store
+from lagbias.config import docs as config_docs
+from lagbias.config import model as config
+from lagbias.stages import job
 
 with job.start(snakemake):
     page = config_docs.values_page(config.load(snakemake.params.configuration))

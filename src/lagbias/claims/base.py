@@ -205,7 +205,7 @@ def evaluate(check: Check, evidence: Any) -> Verdict:
 
     Raises
     ------
-    lagbias.store.ArtefactError
+    lagbias.artefacts.store.ArtefactError
         If an artefact is damaged.
     """
     witness = evidence.witness()

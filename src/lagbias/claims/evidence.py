@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lagbias import artefacts, store
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
 from lagbias.claims.base import Untestable
 from lagbias.claims.measured import Components, Networks, Particles, Spectra
 
@@ -42,7 +43,7 @@ class Evidence:
 
     Raises
     ------
-    lagbias.store.ArtefactError
+    lagbias.artefacts.store.ArtefactError
         If a file cannot be read, here or when its data are asked for.
 
     Notes

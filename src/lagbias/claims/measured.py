@@ -6,9 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
-from lagbias import artefacts, power, store
+from lagbias.artefacts import kinds as artefacts
+from lagbias.artefacts import store
+from lagbias.artefacts.store import Artefact
 from lagbias.claims.base import Untestable
-from lagbias.store import Artefact
+from lagbias.grids import power
 
 __all__ = ["K_MAX", "Components", "Networks", "Particles", "Spectra"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lagbias import store
+from lagbias.artefacts import store
 from lagbias.claims.base import FAILS, HOLDS, OUTCOMES, UNTESTED, Verdict
 
 __all__ = ["as_html", "as_json", "as_markdown", "compact_paths", "counts", "write"]
@@ -50,7 +50,7 @@ def write(
 
     Raises
     ------
-    lagbias.store.ArtefactError
+    lagbias.artefacts.store.ArtefactError
         If a file cannot be written.
     """
     store.write_text(json_path, as_json(verdicts, run))

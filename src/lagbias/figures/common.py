@@ -19,7 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from lagbias import store
+from lagbias.artefacts import store
 from lagbias.figures.curves import RatioCurve, Spectra, load_spectra
 
 __all__ = [

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from lagbias.bias.components import GradientPCA
 from lagbias.figures.common import BLUE, GREEN, ORANGE, new_figure, set_label, style
-from lagbias.gradient_pca import GradientPCA
 
 __all__ = ["draw"]
 

@@ -9,8 +9,8 @@ from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
+from lagbias.bias.components import ComponentSample
 from lagbias.figures.common import BLACK
-from lagbias.gradient_pca import ComponentSample
 
 __all__ = [
     "add_component_bar",

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from lagbias import power, store
+from lagbias.artefacts import store
+from lagbias.grids import power
 
 __all__ = [
     "RatioCurve",
@@ -123,7 +124,7 @@ def load_spectra(path: str | os.PathLike) -> Spectra:
 
     Raises
     ------
-    lagbias.store.ArtefactError
+    lagbias.artefacts.store.ArtefactError
         If the file cannot be read or is of another kind.
     """
     names = [name for name in Spectra.__dataclass_fields__ if name != "attributes"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lagbias import store
-from lagbias.store import Artefact
+from lagbias.artefacts import store
+from lagbias.artefacts.store import Artefact
 
 __all__ = ["LossHistories", "load_all_histories", "load_histories"]
 
@@ -78,7 +78,7 @@ def load_histories(paths: Iterable[str | os.PathLike]) -> LossHistories:
     ------
     ValueError
         If there are no files, or they differ in their number of epochs or in their ensemble.
-    lagbias.store.ArtefactError
+    lagbias.artefacts.store.ArtefactError
         If a file cannot be read or is of another kind.
     """
     return _one_ensemble([_read(path) for path in paths])
@@ -99,7 +99,7 @@ def load_all_histories(paths: Iterable[str | os.PathLike]) -> list[LossHistories
 
     Raises
     ------
-    ValueError, lagbias.store.ArtefactError
+    ValueError, lagbias.artefacts.store.ArtefactError
         As `load_histories`; also where two ensembles of one smoothing set and inputs are mixed.
     """
     groups: dict[tuple, list[Artefact]] = {}

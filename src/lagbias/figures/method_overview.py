@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from lagbias.figures.common import new_figure, style
-from lagbias.slab import MAP_SMOOTHING, Slab
+from lagbias.figures.slab import MAP_SMOOTHING, Slab
 
 __all__ = ["circle_areas", "draw"]
 

@@ -2,6 +2,7 @@
 
 from matplotlib.figure import Figure
 
+from lagbias.bias.components import ComponentSample
 from lagbias.figures.common import new_figure, style
 from lagbias.figures.component_panels import (
     add_component_bar,
@@ -10,7 +11,6 @@ from lagbias.figures.component_panels import (
     draw_scatter,
     f_scale,
 )
-from lagbias.gradient_pca import ComponentSample
 
 __all__ = ["draw"]
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from lagbias.runtime.threads import numba_threads
 from lagbias.simulate.linking import (
     label_groups,
     link_cells,
@@ -21,7 +22,6 @@ from lagbias.simulate.linking import (
     sort_by_column,
     sort_columns,
 )
-from lagbias.threads import numba_threads
 
 __all__ = ["HaloProperties", "friends_of_friends", "halo_properties"]
 

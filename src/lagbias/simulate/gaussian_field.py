@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from lagbias.cosmology import LinearPower
-from lagbias.fourier import RealFFT, wavenumbers
+from lagbias.grids.fourier import RealFFT, wavenumbers
 
 __all__ = ["linear_density_modes", "white_noise"]
 

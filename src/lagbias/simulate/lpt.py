@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lagbias.cosmology import Background
-from lagbias.fourier import RealFFT, wavenumbers
+from lagbias.grids.fourier import RealFFT, wavenumbers
 from lagbias.simulate.kernels import filtered_inverse_laplacian
 
 __all__ = ["displacement", "initial_conditions", "second_order_source"]

@@ -14,8 +14,9 @@ import logging
 import numpy as np
 
 from lagbias.cosmology import Background
-from lagbias.fourier import RealFFT, wavenumbers
-from lagbias.progress import bar
+from lagbias.grids.fourier import RealFFT, wavenumbers
+from lagbias.runtime.progress import bar
+from lagbias.runtime.threads import numba_threads
 from lagbias.simulate.kernels import (
     PAINT_COPIES,
     advance,
@@ -25,7 +26,6 @@ from lagbias.simulate.kernels import (
     wrap,
 )
 from lagbias.simulate.lpt import initial_conditions
-from lagbias.threads import numba_threads
 
 __all__ = ["MESH_RATIO", "bullfrog_coefficients", "evolve", "simulate"]
 

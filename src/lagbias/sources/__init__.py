@@ -13,7 +13,7 @@ from importlib import import_module
 __all__ = ["SOURCES", "get_source"]
 
 SOURCES: dict[str, tuple[str, str]] = {
-    "abacus": ("lagbias.sources.abacus", "read_box"),
+    "abacus": ("lagbias.sources.abacus.read", "read_box"),
     "embedded": ("lagbias.sources.embedded", "make_box"),
 }
 """Name of a source -> its module and the function in it that returns a box."""

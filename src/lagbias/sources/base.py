@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from lagbias import blocks
+from lagbias.artefacts import blocks
 
 __all__ = [
     "REQUIRED_ATTRIBUTES",

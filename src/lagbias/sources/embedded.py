@@ -8,12 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from lagbias.cosmology import Background, LinearPower, abacus_linear_power
-from lagbias.fourier import RealFFT
-from lagbias.simulate.friends_of_friends import (
-    HaloProperties,
-    friends_of_friends,
-    halo_properties,
-)
+from lagbias.grids.fourier import RealFFT
+from lagbias.simulate.friends_of_friends import HaloProperties, friends_of_friends, halo_properties
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 from lagbias.simulate.nbody import simulate
 from lagbias.sources.base import BoxData

@@ -1,0 +1,1 @@
+"""HDF5 artefacts: files, provenance and the hash of the code."""

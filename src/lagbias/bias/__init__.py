@@ -1,0 +1,1 @@
+"""Trained ensembles, binned f, least squares, components of ∇f and prediction."""

@@ -1,0 +1,263 @@
+"""f as a table over bins of δ and ∇²δ, from constrained least squares (Wu et al. 2022).
+
+Particles are counted in bins of their features, cell by cell: A_jm is the number of particles of
+bin m in cell j, times the cell's factor. The table f then minimises |A f - (1 + δ_h)|² under
+f ≥ 0 and ⟨f⟩ = 1. The networks' squared loss is the same sum, so the two f can be compared
+(Wu, Muñoz & Eisenstein 2023, §3.1 and Fig. 2).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, optimize, sparse
+
+from lagbias.bias.binned import FeatureBins
+from lagbias.training.training_set import TrainingSet
+
+__all__ = [
+    "NormalEquations",
+    "Solution",
+    "normal_equations",
+    "optimality_residual",
+    "solve",
+]
+
+#: Added to the diagonal, which scaling has made one, so that identical columns can be solved for.
+_RIDGE = 1e-8
+#: Weight of the row that holds ⟨f⟩ = 1 in the non-negative fit where the exact one starts.
+_CONSTRAINT_WEIGHT = 1e5
+_MAX_REFINEMENTS = 20
+#: Largest |⟨f⟩ - 1|, and largest error of the gradient over that of f = 0, of a valid solution.
+_MEAN_TOLERANCE = 1e-10
+_GRADIENT_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """The least-squares problem, summed over cells.
+
+    Attributes
+    ----------
+    matrix : ndarray, float64, shape (K, K)
+        AᵀA, dimensionless.
+    rhs : ndarray, float64, shape (K,)
+        Aᵀ(1 + δ_h), dimensionless.
+    target_square : float
+        |1 + δ_h|² over the occupied cells, dimensionless.
+    weights : ndarray, float64, shape (K,)
+        Fraction of all particles in each bin; the sum is one.
+    n_cells : int
+        Occupied cells.
+    """
+
+    matrix: np.ndarray
+    rhs: np.ndarray
+    target_square: float
+    weights: np.ndarray
+    n_cells: int
+
+    def loss_per_cell(self, f: np.ndarray) -> float:
+        """Return |A f - (1 + δ_h)|² per occupied cell, of a table (K,): the networks' loss."""
+        square = f @ self.matrix @ f - 2.0 * self.rhs @ f + self.target_square
+        return float(square) / self.n_cells
+
+
+def normal_equations(training_set: TrainingSet, bins: FeatureBins) -> NormalEquations:
+    """Count particles in bins, cell by cell, and sum the normal equations.
+
+    A is sparse (a cell holds few of the bins) and never stored densely.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+        With normalised δ and ∇²δ as its inputs.
+    bins : FeatureBins
+        The unknowns.
+
+    Returns
+    -------
+    NormalEquations
+        A drawn particle stands for n_j / n_j^sub of its cell, so the weights are those of all
+        particles, and Σ w f is the ⟨f⟩ that the model field has on average.
+    """
+    index = bins.index(training_set.inputs)
+    cells = len(training_set.target)
+    # a copy, because duplicates are summed in place, cell_start included
+    rows = training_set.cell_start.copy()
+    counts = sparse.csr_array((np.ones(len(index)), index, rows), shape=(cells, bins.n_bins))
+    counts.sum_duplicates()
+    design = sparse.diags_array(training_set.cell_factor.astype(np.float64)) @ counts
+    target = training_set.target.astype(np.float64)
+    weights = design.sum(axis=0)
+    return NormalEquations(
+        matrix=(design.T @ design).toarray(),
+        rhs=design.T @ target,
+        target_square=float(target @ target),
+        weights=weights / weights.sum(),
+        n_cells=cells,
+    )
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A constrained minimum.
+
+    Attributes
+    ----------
+    f : ndarray, float64, shape (K,)
+        f of each bin, dimensionless.
+    multiplier : float
+        Lagrange multiplier ν of ⟨f⟩ = 1: AᵀA f - Aᵀt = ν w in bins with f > 0, dimensionless.
+    kkt_residual : float
+        See `optimality_residual`.
+    condition_number : float
+        Of AᵀA scaled to a diagonal of ones; infinite if a bin is empty.
+    """
+
+    f: np.ndarray
+    multiplier: float
+    kkt_residual: float
+    condition_number: float
+
+
+def solve(normal: NormalEquations) -> Solution:
+    """Minimise |A f - (1 + δ_h)|² under f ≥ 0 and Σ w f = 1.
+
+    The unknowns are scaled to a matrix with ones on its diagonal. A non-negative least-squares fit
+    with the mean as one more, heavy row finds which f vanish; from there an active-set method
+    solves the exact problem. A small ridge keeps the matrices positive definite. It pulls towards
+    the previous iterate rather than zero, so that it leaves no trace once iterations agree.
+
+    Parameters
+    ----------
+    normal : NormalEquations
+        The problem.
+
+    Returns
+    -------
+    Solution
+        The minimum, whose optimality has been checked.
+
+    Raises
+    ------
+    ArithmeticError
+        If the conditions of optimality do not hold.
+    """
+    scale = _scale(normal.matrix)
+    matrix = scale[:, None] * normal.matrix * scale
+    rhs, weights = scale * normal.rhs, scale * normal.weights
+    ridged = matrix + _RIDGE * np.eye(len(rhs))
+    x = _approximate(ridged, rhs, weights)
+    for _ in range(_MAX_REFINEMENTS):
+        previous = x
+        x, multiplier = _minimise(ridged, rhs + _RIDGE * previous, weights, previous)
+        if np.abs(x - previous).max() <= np.finfo(float).eps * np.abs(x).max():
+            break
+    f = scale * x
+    return Solution(
+        f=f,
+        multiplier=multiplier,
+        kkt_residual=optimality_residual(normal, f, multiplier),
+        condition_number=float(np.linalg.cond(matrix)),
+    )
+
+
+def optimality_residual(normal: NormalEquations, f: np.ndarray, multiplier: float) -> float:
+    """Check the Karush-Kuhn-Tucker conditions of a constrained minimum.
+
+    Parameters
+    ----------
+    normal : NormalEquations
+        The problem.
+    f : ndarray, float64, shape (K,)
+        A solution, dimensionless.
+    multiplier : float
+        Its Lagrange multiplier.
+
+    Returns
+    -------
+    float
+        The largest violation by the gradient g = AᵀA f - Aᵀt - ν w, in scaled unknowns and over
+        the largest gradient of f = 0: |g| in bins with f > 0, -g in those with f = 0.
+
+    Raises
+    ------
+    ArithmeticError
+        If f is negative or not finite, |Σ w f - 1| is not below 1e-10, or the violation exceeds
+        1e-9.
+    """
+    scale = _scale(normal.matrix)
+    gradient = scale * (normal.matrix @ f - normal.rhs - multiplier * normal.weights)
+    gradient /= np.abs(scale * normal.rhs).max() or 1.0
+    residual = float(np.max(np.where(f > 0, np.abs(gradient), -gradient), initial=0.0))
+    error = float(normal.weights @ f) - 1.0
+    valid = f.min() >= 0 and abs(error) < _MEAN_TOLERANCE and residual <= _GRADIENT_TOLERANCE
+    if not valid:
+        raise ArithmeticError(
+            f"The least-squares f is not a constrained minimum: its smallest value is {f.min()} "
+            f"(must be ≥ 0), its mean differs from one by {error} (at most {_MEAN_TOLERANCE}) and "
+            f"its gradient violates the conditions by {residual} (at most {_GRADIENT_TOLERANCE}). "
+            "Bins of few particles make the problem ill-conditioned: raise min_particles, or "
+            "lower the number of bins."
+        )
+    return residual
+
+
+def _scale(matrix: np.ndarray) -> np.ndarray:
+    """Return the factors that make the diagonal one; empty bins keep theirs."""
+    diagonal = np.diag(matrix)
+    return 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+
+
+def _approximate(matrix: np.ndarray, rhs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Non-negative least squares on the Cholesky factor, with w·x = 1 as a heavy row."""
+    factor = linalg.cholesky(matrix)
+    target = linalg.solve_triangular(factor, rhs, trans="T")
+    heavy = _CONSTRAINT_WEIGHT / np.linalg.norm(weights)
+    x, _ = optimize.nnls(
+        np.vstack([factor, heavy * weights]), np.append(target, heavy), maxiter=30 * len(rhs)
+    )
+    return x / (weights @ x)
+
+
+def _minimise(
+    matrix: np.ndarray, rhs: np.ndarray, weights: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Return the minimum of xᵀHx/2 - r·x under x ≥ 0, w·x = 1, and its Lagrange multiplier.
+
+    A primal active-set method, as Lawson & Hanson's, from a feasible x. H is positive definite.
+    """
+    free = x > 0
+    tolerance = 0.1 * _GRADIENT_TOLERANCE * np.abs(rhs).max()
+    for _ in range(10 * len(x)):
+        best, multiplier = _on_free_set(matrix, rhs, weights, free)
+        blocked = free & (best <= 0)
+        if blocked.any():
+            drop = x - best
+            room = np.divide(x, drop, out=np.zeros_like(x), where=drop > 0)
+            step = room[blocked].min()
+            free &= ~(blocked & (room <= step))
+            x = np.where(free, x + step * (best - x), 0.0)
+            continue
+        x = best
+        slack = np.where(free, 0.0, matrix @ x - rhs - multiplier * weights)
+        if slack.min() >= -tolerance:
+            return x, multiplier
+        free[np.argmin(slack)] = True
+    raise ArithmeticError(
+        f"The least-squares fit of {len(x)} bins does not settle which of them have f = 0; raise "
+        "min_particles, or lower the number of bins."
+    )
+
+
+def _on_free_set(
+    matrix: np.ndarray, rhs: np.ndarray, weights: np.ndarray, free: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Return the minimum under w·x = 1 with x = 0 outside `free`, and its multiplier."""
+    factor = linalg.cho_factor(matrix[np.ix_(free, free)])
+    along_rhs = linalg.cho_solve(factor, rhs[free])
+    along_weights = linalg.cho_solve(factor, weights[free])
+    multiplier = (1.0 - weights[free] @ along_rhs) / (weights[free] @ along_weights)
+    x = np.zeros(len(rhs))
+    x[free] = along_rhs + multiplier * along_weights
+    return x, float(multiplier)

@@ -1,0 +1,1 @@
+"""Typed configuration of a run, its checks and its documentation."""

@@ -1,0 +1,133 @@
+"""Documentation of the configuration, written from its model: a JSON Schema and tables of keys."""
+
+import html
+import json
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from lagbias.config.model import Config
+from lagbias.config.sections import section_of
+
+__all__ = ["FILES", "json_schema", "reference", "values_page"]
+
+_INTRODUCTION = """\
+# Configuration
+
+`config.yaml` is the default run; `tiny.yaml` (tests, minutes), `large.yaml` (hours), `abacus.yaml`
+(the paper's own boxes) and `mini.yaml` (a tiny one of their kind) are laid on top of it with
+`snakemake --configfile config/tiny.yaml`. Definitions (mappings) are merged with
+those of the default, selections (lists) are replaced. A wrong key, type or value stops the workflow
+before anything is computed, with the key, the value and the remedy.
+
+To add a set of smoothing radii, add one line to `smoothing_sets`. Threads, memory and executors are
+set in `profiles/`, not here.
+
+This page is written from `src/lagbias/config.py` by `python -m lagbias config --write`.
+"""
+
+
+def json_schema() -> str:
+    """Return the JSON Schema of the configuration, for editors that complete YAML."""
+    return json.dumps(Config.model_json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def reference() -> str:
+    """Return the Markdown page that explains every key."""
+    lines = [_INTRODUCTION]
+    lines += ["## Top level", "", *_table(Config), ""]
+    for name, field in Config.model_fields.items():
+        section = section_of(field.annotation)
+        if section is not None:
+            title = f"{name}.<name>" if typing.get_origin(field.annotation) is dict else name
+            lines += [f"## `{title}`", "", section.__doc__ or "", "", *_table(section), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def values_page(config: Config) -> str:
+    """Return an HTML page of a run's configuration: every key, its value and its meaning.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+
+    Returns
+    -------
+    str
+        A page that needs no other file.
+    """
+    rows = [
+        f"<tr><td><code>{html.escape(key)}</code></td><td><code>{html.escape(value)}</code></td>"
+        f"<td>{html.escape(meaning)}</td></tr>"
+        for key, value, meaning in _values(config)
+    ]
+    return _PAGE.format(run=html.escape(config.run), rows="\n".join(rows))
+
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Configuration of {run}</title>
+<style>
+body {{ font-family: sans-serif; margin: 1.5em; }}
+table {{ border-collapse: collapse; font-size: 0.9em; }}
+th, td {{ border-bottom: 1px solid #ccc; padding: 0.25em 0.8em; text-align: left;
+  vertical-align: top; }}
+</style></head><body>
+<h1>Configuration of run {run}</h1>
+<table><thead><tr><th>key</th><th>value</th><th>meaning</th></tr></thead>
+<tbody>
+{rows}
+</tbody></table></body></html>
+"""
+
+
+def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield key, value and meaning of every leaf of the configuration."""
+    for name, field in type(section).model_fields.items():
+        value, key = getattr(section, name), f"{prefix}{name}"
+        if isinstance(value, BaseModel):
+            yield from _values(value, f"{key}.")
+        elif isinstance(value, dict):
+            for member, content in value.items():
+                if isinstance(content, BaseModel):
+                    yield from _values(content, f"{key}.{member}.")
+                else:
+                    yield f"{key}.{member}", json.dumps(content), field.description
+        else:
+            yield key, json.dumps(value, ensure_ascii=False), field.description
+
+
+def _table(section: type[BaseModel]) -> list[str]:
+    rows = ["| key | type | meaning |", "|---|---|---|"]
+    for name, field in section.model_fields.items():
+        optional = "" if field.is_required() else " Optional."
+        rows.append(f"| `{name}` | {_type(field.annotation)} | {field.description}{optional} |")
+    return rows
+
+
+def _type(annotation) -> str:
+    """Name a type in a reader's words."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _type(arguments[0])
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin is list:
+        return f"list of {_type(arguments[0])}"
+    if origin is dict:
+        return f"mapping of name to {_type(arguments[1])}"
+    if origin is not None:
+        return " or ".join(_type(a) for a in arguments if a is not type(None))
+    if issubclass(annotation, BaseModel):
+        return "section"
+    return {int: "integer", float: "number", str: "name", bool: "true or false"}[annotation]
+
+
+#: Generated files, relative to the repository, and what makes them.
+FILES = {
+    Path("config/README.md"): reference,
+    Path("workflow/schemas/config.schema.json"): json_schema,
+}

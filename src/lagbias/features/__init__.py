@@ -1,0 +1,1 @@
+"""δ, ∇²δ and G2 of the linear density, their whitening and the inputs of networks."""

@@ -1,0 +1,1 @@
+"""Periodic grids: Fourier transforms, painting and power spectra."""

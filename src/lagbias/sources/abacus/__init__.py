@@ -1,0 +1,1 @@
+"""AbacusSummit: paths, headers, reading and acquisition."""

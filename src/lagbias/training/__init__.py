@@ -1,0 +1,1 @@
+"""Sub-samples, networks, losses and the training loop."""

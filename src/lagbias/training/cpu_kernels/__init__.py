@@ -1,0 +1,1 @@
+"""Compiled kernels that evaluate and differentiate small networks on a CPU."""

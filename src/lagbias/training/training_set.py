@@ -1,0 +1,144 @@
+"""The particles that one network sees, laid out cell by cell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lagbias.grids import paint
+from lagbias.training.subsample import DRAWS, Subsample
+
+__all__ = ["TrainingSet", "build_training_set", "sample_box"]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a network is trained on.
+
+    Parameters
+    ----------
+    inputs : ndarray, float32, shape (p, n_inputs)
+        Whitened features, sorted by cell, dimensionless.
+    cell_start : ndarray, int64, shape (c + 1,)
+        Cell j holds the rows ``cell_start[j]:cell_start[j + 1]``; occupied cells only.
+    cell_factor : ndarray, float32, shape (c,)
+        (n_j / n_j^sub)(N_cell / N_part): 1 + δ_model,j is this times the sum of f.
+    target : ndarray, float32, shape (c,)
+        1 + δ_h of the cell, dimensionless.
+    n_cells : int
+        All cells of the grid, occupied or not.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together.
+    """
+
+    inputs: np.ndarray
+    cell_start: np.ndarray
+    cell_factor: np.ndarray
+    target: np.ndarray
+    n_cells: int
+
+    def __post_init__(self):
+        cells = len(self.cell_factor)
+        fits = (
+            self.inputs.ndim == 2
+            and self.cell_start.shape == (cells + 1,)
+            and self.target.shape == (cells,)
+            and 0 < cells <= self.n_cells
+            and self.cell_start[0] == 0
+            and self.cell_start[-1] == len(self.inputs)
+            and bool(np.all(np.diff(self.cell_start) > 0))
+        )
+        if not fits:
+            raise ValueError(
+                f"The training set does not fit together: inputs {self.inputs.shape}, cell_start "
+                f"{self.cell_start.shape}, cell_factor {self.cell_factor.shape}, target "
+                f"{self.target.shape}, n_cells {self.n_cells}. cell_start must rise from 0 to the "
+                f"number of inputs, one entry more than there are occupied cells."
+            )
+
+
+def build_training_set(
+    subsample: Subsample, inputs: np.ndarray, halo_overdensity: np.ndarray
+) -> TrainingSet:
+    """Put together what a network is trained on.
+
+    Parameters
+    ----------
+    subsample : Subsample
+        The particles drawn.
+    inputs : ndarray, float32, shape (p, n_inputs)
+        Whitened features of ``subsample.particles``, in that order, dimensionless.
+    halo_overdensity : ndarray, shape (n, n, n)
+        δ_h on the training grid, dimensionless.
+
+    Returns
+    -------
+    TrainingSet
+        With the per-cell factor n_j / n_j^sub rather than one factor for all, which would be
+        biased because the quota is rounded down.
+    """
+    sampling = subsample.n_all / subsample.n_sub
+    per_cell = halo_overdensity.size / subsample.n_all.sum()
+    return TrainingSet(
+        inputs=np.ascontiguousarray(inputs, np.float32),
+        cell_start=np.concatenate(([0], np.cumsum(subsample.n_sub))),
+        cell_factor=(sampling * per_cell).astype(np.float32),
+        target=(1.0 + halo_overdensity.reshape(-1)[subsample.cells]).astype(np.float32),
+        n_cells=halo_overdensity.size,
+    )
+
+
+def sample_box(
+    positions: np.ndarray,
+    lagrangian_site: np.ndarray,
+    halo_overdensity: np.ndarray,
+    inputs_at: Callable[[np.ndarray], np.ndarray],
+    *,
+    box_size: float,
+    n_side: int,
+    fraction: float,
+    sampling: str,
+    rng: np.random.Generator,
+) -> TrainingSet:
+    """Draw particles of a box, and put together what a network is trained or judged on.
+
+    Parameters
+    ----------
+    positions : ndarray, float32, shape (P, 3)
+        Final positions [Mpc/h], in [0, L).
+    lagrangian_site : ndarray, integer, shape (P,)
+        Flat index (C order) of the initial-grid node of each particle.
+    halo_overdensity : ndarray, shape (n, n, n)
+        δ_h on the training grid, dimensionless.
+    inputs_at : callable
+        Takes initial-grid nodes (p,) and returns their inputs (p, n_inputs), float32.
+    box_size : float, keyword-only
+        Side L of the periodic box [Mpc/h].
+    n_side : int, keyword-only
+        Nodes of the initial grid per side.
+    fraction : float, keyword-only
+        Fraction of each cell's particles, in (0, 1].
+    sampling : str, keyword-only
+        A name in `lagbias.training.subsample.DRAWS`.
+    rng : numpy.random.Generator, keyword-only
+        Source of the draw.
+
+    Returns
+    -------
+    TrainingSet
+        Cells that are occupied, with their particles' inputs.
+    """
+    cells = paint.cell_index(positions, box_size, len(halo_overdensity))
+    drawn = DRAWS[sampling](
+        cells,
+        halo_overdensity.size,
+        fraction,
+        rng,
+        lagrangian_site=lagrangian_site,
+        n_side=n_side,
+    )
+    inputs = inputs_at(lagrangian_site[drawn.particles])
+    return build_training_set(drawn, inputs, halo_overdensity)
