@@ -1,8 +1,8 @@
 """Background expansion, linear growth and the linear power spectrum.
 
-AbacusSummit's cosmology c000 is a flat LambdaCDM model in which massive neutrinos take part in the
-expansion but not in the clustering ("smooth" matter). Growth to second order is integrated here
-with that in mind; the linear power spectrum is AbacusSummit's own.
+AbacusSummit's cosmology c000 is a flat LambdaCDM model whose massive neutrinos contribute to the
+expansion but do not cluster ("smooth" matter). First- and second-order growth are integrated for
+this model; the linear power spectrum is AbacusSummit's own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ __all__ = [
     "CRITICAL_DENSITY",
     "Background",
     "LinearPower",
-    "abacus_growth_table",
     "abacus_linear_power",
 ]
 
@@ -29,7 +28,7 @@ CRITICAL_DENSITY = 2.77536627e11
 _INITIAL_SCALE_FACTOR = 1e-4
 _FINAL_SCALE_FACTOR = 1.2
 _TABLE_SIZE = 512
-# Any AbacusSummit c000 simulation known to abacusutils: only the cosmology is read from it.
+# Any c000 simulation known to abacusutils: only the cosmology is read from it.
 _ABACUS_SIMULATION = "AbacusSummit_small_c000_ph3000"
 _ABACUS_POWER_REDSHIFT = 1.0
 
@@ -46,7 +45,7 @@ class _GrowthSplines(NamedTuple):
 
 @dataclass(frozen=True)
 class Background:
-    """Flat matter + Lambda background with part of the matter not clustering.
+    """Flat matter + Lambda background with part of the matter smooth.
 
     Parameters
     ----------
@@ -57,14 +56,9 @@ class Background:
     h : float
         Hubble constant today in units of 100 km/s/Mpc.
 
-    Raises
-    ------
-    ValueError
-        If the densities are not 0 <= omega_smooth < omega_m <= 1, or h is not positive.
-
     Notes
     -----
-    Radiation is left out, as in AbacusSummit's simulations. All growth functions are those of the
+    Radiation is neglected, as in AbacusSummit's simulations. Growth functions are those of the
     clustering matter. The displacement to second order is ``D psi_1 + E psi_2`` with
     ``psi_1 = -grad phi``, ``laplacian phi = delta``, and E close to -3/7 D^2.
     """
@@ -75,15 +69,7 @@ class Background:
     _splines: _GrowthSplines = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Integrate the growth once; every method reads the same table."""
-        if not 0 <= self.omega_smooth < self.omega_m <= 1:
-            raise ValueError(
-                f"omega_m = {self.omega_m} and omega_smooth = {self.omega_smooth} do not satisfy "
-                "0 <= omega_smooth < omega_m <= 1: this background is flat and its matter density "
-                "includes the smooth part."
-            )
-        if self.h <= 0:
-            raise ValueError(f"h = {self.h} must be positive (in units of 100 km/s/Mpc).")
+        """Tabulate the growth functions."""
         object.__setattr__(self, "_splines", _integrate_growth(self.omega_m, self.omega_smooth))
 
     @classmethod
@@ -93,7 +79,7 @@ class Background:
 
     @property
     def omega_clustering(self) -> float:
-        """Density of the matter that clusters: the matter which simulated particles carry."""
+        """Density of the clustering matter, which the particles represent."""
         return self.omega_m - self.omega_smooth
 
     def hubble(self, scale_factor: ArrayLike) -> np.ndarray:
@@ -110,7 +96,7 @@ class Background:
         return self._splines.growth_rate(_log(scale_factor))
 
     def second_order_growth(self, scale_factor: ArrayLike) -> np.ndarray:
-        """Return E(a), dimensionless, negative: the factor of the second-order displacement."""
+        """Return the second-order growth factor E(a), dimensionless, negative."""
         return -np.exp(self._splines.second_order(_log(scale_factor)))
 
     def second_order_slope(self, scale_factor: ArrayLike) -> np.ndarray:
@@ -126,7 +112,7 @@ class Background:
         return CRITICAL_DENSITY * self.omega_clustering * volume_per_particle
 
     def velocity_factor(self, scale_factor: float) -> float:
-        """Return what turns dx/dD [Mpc/h] into a peculiar velocity [km/s]: a H f D."""
+        """Return a H f D, the factor from dx/dD [Mpc/h] to peculiar velocity [km/s]."""
         rate = self.growth_rate(scale_factor) * self.growth(scale_factor)
         return float(scale_factor * self.hubble(scale_factor) * rate)
 
@@ -136,9 +122,9 @@ def _log(value: ArrayLike) -> np.ndarray:
 
 
 def _integrate_growth(omega_m: float, omega_smooth: float) -> _GrowthSplines:
-    """Integrate D and E over ln a from matter domination, where both are power laws."""
+    """Integrate D and E over ln a from power laws in matter domination."""
     clustering = 1.0 - omega_smooth / omega_m
-    # In matter domination D = a^p: slower than a because the smooth part does not attract.
+    # in matter domination D = a^p; p < 1 because the smooth part does not cluster
     power = (np.sqrt(1.0 + 24.0 * clustering) - 1.0) / 4.0
     ratio = -1.5 * clustering / (4.0 * power**2 + power - 1.5 * clustering)  # E / D^2
 
@@ -190,31 +176,10 @@ class LinearPower:
         Wavenumbers [h/Mpc], strictly increasing, positive.
     power : ndarray, shape (m,), float64
         P(k) [(Mpc/h)^3], positive.
-
-    Raises
-    ------
-    ValueError
-        If the table is not of that form.
     """
 
     k: np.ndarray
     power: np.ndarray
-
-    def __post_init__(self) -> None:
-        """Refuse tables that cannot be interpolated in log-log."""
-        k, power = np.asarray(self.k, np.float64), np.asarray(self.power, np.float64)
-        if k.ndim != 1 or k.shape != power.shape or k.size < 2:
-            raise ValueError(
-                f"A linear power spectrum needs two equally long columns, at least 2 rows; got "
-                f"shapes {k.shape} for k and {power.shape} for P(k)."
-            )
-        if not (np.all(np.diff(k) > 0) and k[0] > 0 and np.all(power > 0)):
-            raise ValueError(
-                "The linear power spectrum needs k > 0 strictly increasing and P(k) > 0; sort the "
-                "table and remove rows at k = 0."
-            )
-        object.__setattr__(self, "k", k)
-        object.__setattr__(self, "power", power)
 
     def __call__(self, k: ArrayLike) -> np.ndarray:
         """Return P(k) [(Mpc/h)^3] at wavenumbers `k` [h/Mpc].
@@ -222,12 +187,12 @@ class LinearPower:
         Raises
         ------
         ValueError
-            If a wavenumber lies outside the table.
+            If a wavenumber is outside the table.
         """
         k = np.asarray(k, dtype=np.float64)
         if k.size and (k.min() < self.k[0] or k.max() > self.k[-1]):
             raise ValueError(
-                f"P(k) was asked for at k = {k.min():.3g} to {k.max():.3g} h/Mpc, but the linear "
+                f"P(k) is needed at k = {k.min():.3g} to {k.max():.3g} h/Mpc, but the linear power "
                 f"spectrum covers {self.k[0]:.3g} to {self.k[-1]:.3g} h/Mpc only."
             )
         return np.exp(np.interp(np.log(k), np.log(self.k), np.log(self.power)))
@@ -247,14 +212,14 @@ class LinearPower:
         ValueError
             If the window is unknown.
         """
-        # A fine grid: the top hat's wiggles at kR of a few tens still matter at the 1e-4 level.
+        # fine, because the top hat's oscillations at kR of a few tens matter at the 1e-4 level
         log_k = np.linspace(np.log(self.k[0]), np.log(self.k[-1]), 20_001)
         k = np.exp(log_k)
         x = k * radius
         if window == "gaussian":
             filtered = np.exp(-0.5 * x**2)
         elif window == "top_hat":
-            # The closed form loses all digits at small x, where its series starts 1 - x^2/10.
+            # the closed form cancels at small x, where the series is 1 - x^2/10
             safe = np.maximum(x, 1e-2)
             closed = 3.0 * (np.sin(safe) - safe * np.cos(safe)) / safe**3
             filtered = np.where(x < 1e-2, 1.0 - x**2 / 10.0, closed)
@@ -268,11 +233,14 @@ class LinearPower:
 def abacus_linear_power() -> LinearPower:
     """Return AbacusSummit's c000 linear spectrum of cold matter and baryons at redshift 0.
 
-    The spectrum is the one that AbacusSummit's initial conditions were drawn from (CLASS, z = 1),
-    taken from the metadata inside abacusutils (no download) and scaled to z = 0 by AbacusSummit's
-    own growth table. Its sigma_8 is 0.8114; the 0.808 often quoted is that of all matter.
+    The CLASS spectrum at z = 1 of AbacusSummit's initial conditions, from the metadata packaged in
+    abacusutils, scaled to z = 0 with AbacusSummit's growth table. Its sigma_8 is 0.8114; the 0.808
+    often quoted is that of all matter.
     """
-    metadata = _abacus_metadata()
+    # imported here because it takes seconds
+    from abacusnbody.metadata import get_meta
+
+    metadata = get_meta(_ABACUS_SIMULATION, redshift=0.5)
     spectrum = metadata["CLASS_power_spectrum"]
     growth = metadata["GrowthTable"]
     scaling = (growth[0.0] / growth[_ABACUS_POWER_REDSHIFT]) ** 2
@@ -280,17 +248,3 @@ def abacus_linear_power() -> LinearPower:
         k=np.array(spectrum["k (h/Mpc)"], dtype=np.float64),
         power=np.array(spectrum["P (Mpc/h)^3"], dtype=np.float64) * scaling,
     )
-
-
-def abacus_growth_table() -> tuple[np.ndarray, np.ndarray]:
-    """Return AbacusSummit's own growth table for c000: redshifts and D(z)/D(0), both (m,)."""
-    table = _abacus_metadata()["GrowthTable"]
-    redshift = np.array(sorted(table), dtype=np.float64)
-    return redshift, np.array([table[z] for z in sorted(table)]) / table[0.0]
-
-
-def _abacus_metadata() -> dict:
-    # Imported here because it takes seconds and only this needs it.
-    from abacusnbody.metadata import get_meta
-
-    return get_meta(_ABACUS_SIMULATION, redshift=0.5)

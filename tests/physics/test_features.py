@@ -169,7 +169,7 @@ def test_whitening_of_a_realisation(realisation):
     fitted = whitening.fit([theta], radii)
     expected = np.linalg.eigvalsh(linear_correlation(*modes, radii))[::-1]
     np.testing.assert_allclose(fitted.eigenvalues[:6], expected, rtol=1e-3)
-    inputs = fitted.transform(theta).astype(np.float64)
+    inputs = whitening.apply_map(theta, fitted.matrix).astype(np.float64)
     for block in (inputs[:, :4], inputs[:, 4:]):
         covariance = block.T @ block / (len(block) - 1)
         np.testing.assert_allclose(covariance, np.eye(block.shape[1]), atol=PARSEVAL_TOLERANCE)

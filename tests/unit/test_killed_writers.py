@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lagbias.artefacts import store
+from lagbias.sources.base import LinearDensity
 
 directory, kills, random_numbers = Path(sys.argv[1]), int(sys.argv[2]), random.Random(3)
 path, size = directory / "artefact.h5", 100_000
@@ -20,8 +21,8 @@ path, size = directory / "artefact.h5", 100_000
 def write_for_ever(number):
     while True:
         number += 1
-        values = store.Dataset(np.full(size, number), "1", ("index",))
-        store.write(path, "example", {"values": values}, attributes={"number": number})
+        delta = np.full((size, 1, 1), number, np.float32)
+        store.write(path, LinearDensity(delta=delta, attributes={"number": number}))
 
 
 last, broken, changed, temporaries = 0, [], 0, 0
@@ -38,12 +39,12 @@ for _ in range(kills):
     if not path.exists():
         continue
     try:
-        artefact = store.read(path, "example")
+        artefact = store.read(path, LinearDensity)
     except store.ArtefactError as error:
         broken.append(str(error))
         continue
     number = artefact.attributes["number"]
-    if len(artefact["values"]) != size or (artefact["values"] != number).any() or number < last:
+    if len(artefact.delta) != size or (artefact.delta != number).any() or number < last:
         broken.append(f"{number} after {last}")
     changed += number > last
     last = number

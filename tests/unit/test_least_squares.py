@@ -5,7 +5,6 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy import optimize
 
 from lagbias.bias.binned import FeatureBins, make_bins
 from lagbias.bias.least_squares import NormalEquations, normal_equations, optimality_residual, solve
@@ -16,8 +15,6 @@ from lagbias.training.training_set import TrainingSet
 EXACT = 1e-8
 # The reference is the exact optimum of every active set, solved without a ridge or scaling.
 REFERENCE = 1e-9
-# SLSQP stops at a relative change of the loss of 1e-15, the square of this.
-SLSQP = 1e-6
 
 
 def synthetic(seed=0, n_cells=400, per_cell=25, bins=None, table=None, noise=0.0):
@@ -128,25 +125,6 @@ def test_the_optimum_of_four_bins_is_the_best_of_all_active_sets(seed):
     normal = NormalEquations(design.T @ design, design.T @ target, target @ target, weights, 9)
     expected = exhaustive(normal)
     np.testing.assert_allclose(solve(normal).f, expected, atol=REFERENCE * expected.max())
-
-
-def test_an_independent_solver_agrees():
-    bins = FeatureBins(np.linspace(-2, 2, 5), np.array([[-3.0, 0.0, 3.0]] * 4))
-    made, _, _ = synthetic(bins=bins, noise=1.5)
-    normal = normal_equations(made, bins)
-    matrix, cells = dense(made, bins), len(made.target)
-    solution = solve(normal)
-    assert (solution.f == 0).any()
-    found = optimize.minimize(
-        lambda f: np.mean((matrix @ f - made.target) ** 2),
-        np.ones(bins.n_bins),
-        jac=lambda f: 2 * matrix.T @ (matrix @ f - made.target) / cells,
-        bounds=[(0, None)] * bins.n_bins,
-        constraints={"type": "eq", "fun": lambda f: normal.weights @ f - 1.0},
-        method="SLSQP",
-        options={"ftol": 1e-15, "maxiter": 1000},
-    )
-    np.testing.assert_allclose(solution.f, found.x, atol=SLSQP * found.x.max())
 
 
 def test_identical_and_empty_bins_survive():

@@ -1,152 +1,197 @@
-"""Artefacts: round trip, atomicity, and an error with a remedy for every way a file can be bad."""
+"""Artefacts: round trip, atomic writing, and an error with a remedy for every bad file."""
 
 import errno
 import resource
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
 import pytest
 
 from lagbias.artefacts import store
-from lagbias.artefacts.store import ArtefactError, Dataset
+from lagbias.artefacts.store import ArtefactError
 from lagbias.runtime import atomic
+from lagbias.schema import fields
 
 GRID = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+POSITION = np.arange(15.0).reshape(5, 3)
 
 
-def write_example(path, **attributes):
-    datasets = {
-        "delta": Dataset(GRID, "1", ("x", "y", "z"), "overdensity"),
-        "position": Dataset(np.ones((5, 3)), "Mpc/h", ("particle", "dimension")),
-    }
-    store.write(path, "example", datasets, attributes=attributes, provenance={"artefact_id": "abc"})
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One field of every sort."""
+
+    KIND: ClassVar[str] = "example"
+    delta: Any = fields.array("1", "x y z", "overdensity")
+    position: Any = fields.array("Mpc/h", "particle 3", "position")
+    site: Any = fields.array("1", "particle", "site", code="i")
+    weights: Any = fields.arrays("1", "weights")
+    rf: Any = fields.number("Mpc/h", "smoothing radius", default=2.83)
+    box: str = fields.label("box")
+    attributes: Any = fields.attributes("of the box")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Other:
+    """Another kind."""
+
+    KIND: ClassVar[str] = "other"
+
+
+def example(**changes):
+    base = {"delta": GRID, "position": POSITION, "site": np.arange(5, dtype=np.int32)}
+    return Example(**{**base, "weights": {"a.b": np.ones(2), "c": np.ones((1, 2))}, **changes})
+
+
+def write(path, provenance=None, **changes):
+    store.write(path, example(**changes), provenance=provenance)
+    return path
 
 
 def test_round_trip_keeps_values_types_units_and_attributes(tmp_path):
+    about = {"seed": 3, "radii": [1.0, 2.83], "source": "embedded δ", "periodic": True}
     path = tmp_path / "deep" / "down" / "file.h5"
-    write_example(path, box_size=200.0, source="embedded", seed=3, radii=[1.0, 2.83])
-    artefact = store.read(path, "example")
-    assert artefact["delta"].dtype == np.float32
-    np.testing.assert_array_equal(artefact["delta"], GRID)
-    assert artefact.units == {"delta": "1", "position": "Mpc/h"}
-    assert artefact.attributes == {
-        "box_size": 200.0,
-        "source": "embedded",
-        "seed": 3,
-        "radii": [1.0, 2.83],
-    }
-    assert store.identifier(path) == "abc"
+    write(path, {"artefact_id": "abc"}, box="box0", attributes=about)
+    found, header = store.read(path, Example), store.header(path)
+    for name, values, _ in fields.datasets(example()):
+        stored = {n: v for n, v, _ in fields.datasets(found)}[name]
+        assert stored.dtype == values.dtype
+        np.testing.assert_array_equal(stored, values)
+    assert (found.rf, found.box, found.attributes) == (2.83, "box0", about)
+    assert (header.kind, header.provenance) == ("example", {"artefact_id": "abc"})
+    assert header.attributes == {"rf": 2.83, "box": "box0", **about}
+    about_position = header.datasets["position"]
+    assert (about_position["units"], about_position["axes"]) == ("Mpc/h", "particle, 3")
+    assert about_position["shape"] == (5, 3)
 
 
 def test_equal_content_gives_equal_bytes(tmp_path):
-    write_example(tmp_path / "a.h5", seed=1)
-    time.sleep(1.1)  # HDF5 counts seconds, where it keeps times
-    write_example(tmp_path / "b.h5", seed=1)
+    write(tmp_path / "a.h5")
+    time.sleep(1.1)  # HDF5 stores times, if any, in seconds
+    write(tmp_path / "b.h5")
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
-def test_rows_of_the_first_axis_can_be_read_and_counted(tmp_path):
-    write_example(tmp_path / "a.h5")
-    artefact = store.read(tmp_path / "a.h5", names=["delta"], rows=slice(1, 2))
-    np.testing.assert_array_equal(artefact["delta"], GRID[1:])
-    assert store.length(tmp_path / "a.h5", "example", "position") == 5
-    with pytest.raises(ArtefactError, match=r"lacks the dataset\(s\) speed"):
-        store.length(tmp_path / "a.h5", "example", "speed")
-    with pytest.raises(ArtefactError, match="holds 'example', but 'other' was expected"):
-        store.length(tmp_path / "a.h5", "other", "position")
+def test_rows_of_one_array_can_be_read(tmp_path):
+    path = write(tmp_path / "a.h5")
+    rows = store.read_array(path, Example, "position", rows=slice(1, 3))
+    np.testing.assert_array_equal(rows, POSITION[1:3])
+    np.testing.assert_array_equal(store.read_array(path, Example, "delta"), GRID)
 
 
-def test_only_the_named_datasets_are_read(tmp_path):
-    write_example(tmp_path / "a.h5")
-    artefact = store.read(tmp_path / "a.h5", names=["position"])
-    assert list(artefact.arrays) == ["position"]
-    with pytest.raises(ArtefactError, match="'delta' was not read"):
-        artefact["delta"]
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"delta": GRID[0]}, r"delta is float32 of shape \(3, 4\)"),
+        ({"position": np.ones((5, 2))}, "position"),
+        ({"site": np.arange(4)}, "particle = 5"),
+        ({"site": np.ones(5)}, "integers is needed"),
+        (
+            {"delta": np.where(GRID == 3, np.nan, GRID)},
+            r"1 of 24 values is not finite.*\[0, 0, 3\]",
+        ),
+        ({"rf": float("inf")}, "a finite number is needed"),
+        ({"box": 3}, "text is needed"),
+    ],
+)
+def test_an_object_that_does_not_fit_its_declaration_is_not_written(tmp_path, changes, words):
+    with pytest.raises(ArtefactError, match=rf"a\.h5 was not written: .*{words}"):
+        write(tmp_path / "a.h5", **changes)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_axes_must_match_dimensions():
-    with pytest.raises(ValueError, match="name each axis once"):
-        Dataset(GRID, "1", ("x",))
-
-
-def test_reserved_attribute_is_refused(tmp_path):
+def test_reserved_attributes_and_python_objects_are_refused(tmp_path):
     with pytest.raises(ValueError, match="reserved"):
-        write_example(tmp_path / "a.h5", kind="other")
+        write(tmp_path / "a.h5", attributes={"kind": "other"})
+    with pytest.raises(ArtefactError):
+        write(tmp_path / "a.h5", site=np.array(["a"] * 5, dtype=object))
 
 
-def test_missing_file(tmp_path):
-    with pytest.raises(ArtefactError, match=r"gone\.h5 does not exist.*Run the workflow"):
-        store.read(tmp_path / "gone.h5")
+def spoil_attribute(name, value):
+    def spoil(path):
+        with h5py.File(path, "a") as file:
+            file.attrs[name] = value
+
+    return spoil
 
 
-@pytest.mark.parametrize("keep", [0.9, 0.5, 0.01, 0.0])
-def test_truncated_file(tmp_path, keep):
-    path = tmp_path / "cut.h5"
-    write_example(path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(keep * len(whole))])
-    with pytest.raises(ArtefactError, match=r"cut\.h5 .*(truncated|damaged).*Delete it"):
-        store.read(path)
+def without_position(path):
+    with h5py.File(path, "a") as file:
+        del file["position"]
 
 
-def test_text_in_the_place_of_hdf5(tmp_path):
-    path = tmp_path / "text.h5"
-    path.write_text("not HDF5 at all\n" * 100)
-    with pytest.raises(ArtefactError, match="not an HDF5 file"):
-        store.read(path)
+def shorter_site(path):
+    with h5py.File(path, "a") as file:
+        del file["site"]
+        file["site"] = np.arange(4)
 
 
-def test_foreign_hdf5(tmp_path):
-    path = tmp_path / "foreign.h5"
-    with h5py.File(path, "w") as file:
-        file["delta"] = GRID
-    with pytest.raises(ArtefactError, match="not a lagbias artefact"):
-        store.read(path)
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda path: path.unlink(), "does not exist. Run the workflow"),
+        (lambda path: path.write_text("not HDF5\n" * 100), "not an HDF5 file"),
+        (lambda path: h5py.File(path, "w").close(), "not a lagbias artefact"),
+        (lambda path: store.write(path, Other()), "holds 'other' instead of 'example'"),
+        (spoil_attribute("schema", store.SCHEMA + 1), "has layout"),
+        (spoil_attribute("rf", "wide"), "does not hold a valid 'example'.*rf"),
+        (without_position, "lacks position"),
+        (shorter_site, r"does not hold a valid 'example'.*site.*Delete it"),
+        *(
+            (lambda path, keep=keep: path.write_bytes(path.read_bytes()[:keep]), "truncated")
+            for keep in (0, 30, 2000)
+        ),
+    ],
+)
+def test_a_bad_file_is_named_with_a_remedy(tmp_path, spoil, words):
+    path = write(tmp_path / "a.h5")
+    spoil(path)
+    with pytest.raises(ArtefactError, match=rf"a\.h5 .*{words}"):
+        store.read(path, Example)
 
 
-def test_artefact_of_another_kind(tmp_path):
-    write_example(tmp_path / "a.h5")
-    with pytest.raises(ArtefactError, match="holds 'example', but 'network' was expected"):
-        store.read(tmp_path / "a.h5", "network")
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyError("can't open attribute"), "damaged"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "damaged"),
+        (OSError(errno.EIO, "Input/output error"), "damaged .*Input/output error"),
+        (MemoryError(), "out of memory"),
+        (PermissionError(errno.EACCES, "denied"), "permission denied"),
+    ],
+)
+def test_any_failure_in_reading_is_an_artefact_error(tmp_path, monkeypatch, error, words):
+    def fail(*_, **__):
+        raise error
 
-
-def test_artefact_of_another_layout(tmp_path):
-    write_example(tmp_path / "a.h5")
-    with h5py.File(tmp_path / "a.h5", "a") as file:
-        file.attrs["schema"] = store.SCHEMA + 1
-    with pytest.raises(ArtefactError, match="layout"):
-        store.read(tmp_path / "a.h5")
-
-
-def test_missing_dataset(tmp_path):
-    write_example(tmp_path / "a.h5")
-    with pytest.raises(ArtefactError, match=r"lacks the dataset\(s\) g2 \(it has: delta, position"):
-        store.read(tmp_path / "a.h5", "example", ["g2"])
+    monkeypatch.setattr(h5py, "File", fail)
+    with pytest.raises(ArtefactError, match=rf"a\.h5 .*{words}"):
+        store.header(tmp_path / "a.h5")
 
 
 @pytest.mark.parametrize(
     ("number", "text"),
     [
         (errno.ENOSPC, "the disk is full"),
-        (errno.EACCES, "may not be written"),
-        (errno.EROFS, "read only"),
+        (errno.EACCES, "permission"),
+        (errno.EROFS, "read.only"),
         (errno.EIO, "disk on fire"),
     ],
 )
-def test_failed_write_names_cause_and_leaves_the_old_file(tmp_path, monkeypatch, number, text):
-    path = tmp_path / "a.h5"
-    write_example(path, seed=1)
+def test_failed_write_names_cause_and_keeps_the_old_file(tmp_path, monkeypatch, number, text):
+    path = write(tmp_path / "a.h5", rf=1.0)
 
     def fail(*_):
         raise OSError(number, "disk on fire")
 
     monkeypatch.setattr(atomic, "_synchronise", fail)
-    with pytest.raises(ArtefactError, match=text):
-        write_example(path, seed=2)
-    assert store.read(path).attributes["seed"] == 1
+    with pytest.raises(ArtefactError, match=f"(?i){text}"):
+        write(path, rf=2.0)
+    assert store.read(path, Example).rf == 1.0
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -155,11 +200,10 @@ def test_file_size_limit_stands_for_a_full_disk(tmp_path):
     path = tmp_path / "big.h5"
     program = f"""
 import numpy as np
-from lagbias.runtime import atomic
 from lagbias.artefacts import store
-values = np.zeros((1 << 20,), np.float32)
+from lagbias.sources.base import LinearDensity
 try:
-    store.write({str(path)!r}, "example", {{"a": store.Dataset(values, "1", ("x",))}})
+    store.write({str(path)!r}, LinearDensity(delta=np.zeros((80, 80, 80), np.float32)))
 except store.ArtefactError as error:
     print(error)
 """
@@ -173,14 +217,13 @@ except store.ArtefactError as error:
     )
     assert done.returncode == 0, done.stderr
     assert "big.h5 could not be written: the file size limit is reached" in done.stdout
-    assert "run the workflow again" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
 def test_text_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "new" / "claims.md"
-    store.write_text(path, "f ≥ 0\n")
-    with pytest.raises(KeyError), store.replacing(path) as temporary:
+    atomic.write_text(path, "f ≥ 0\n")
+    with pytest.raises(KeyError), atomic.replacing(path) as temporary:
         temporary.write_text("half")
         raise KeyError
     assert path.read_text(encoding="utf-8") == "f ≥ 0\n"

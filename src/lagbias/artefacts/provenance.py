@@ -92,7 +92,7 @@ def check_inputs(paths: Sequence[str | Path]) -> dict[str, str]:
         If one cannot be read, was made for another place, or was made from other versions of files
         than those that are there, or that others were made from.
     """
-    found = {str(path): store.read(path, names=()).provenance for path in paths}
+    found = {str(path): store.header(path).provenance for path in paths}
     identifiers = {path: description.get("artefact_id", "") for path, description in found.items()}
     claims: dict[str, tuple[str, str]] = {}
     waiting = list(found)
@@ -118,7 +118,7 @@ def _description(path: str) -> dict:
     if not Path(path).exists():
         return {}
     try:
-        return store.read(path, names=()).provenance
+        return store.header(path).provenance
     except store.ArtefactError:
         return {}
 

@@ -1,250 +1,250 @@
-"""Artefacts: the files by which the steps of the workflow pass results on.
+"""Artefacts: the HDF5 files by which the steps of the workflow pass results on.
 
-An artefact is one HDF5 file that a workflow rule writes: named datasets, each with its units and
-axes, and root attributes that say what the file is and how it was made. Files are written to a
-temporary name in the same directory and moved into place, so that a file that exists is whole.
-No times are stored: equal runs give equal files.
-
-Whatever is read is checked (`lagbias.artefacts.hdf5`): a damaged file gives an error, never other numbers.
+An artefact holds one object of a type declared with `lagbias.schema.fields`: a dataset for each
+array, with units and axes, and root attributes for everything else, with the provenance of the
+file. Files are written to a temporary name and moved into place. No times are stored: equal runs
+give equal files.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
 
-from lagbias.artefacts import blocks, hdf5
-from lagbias.runtime.atomic import ArtefactError, replacing, write_text
+from lagbias.artefacts import hdf5
+from lagbias.runtime.atomic import ArtefactError, replacing
 from lagbias.runtime.messages import first_line
+from lagbias.schema import fields
 
-__all__ = [
-    "SCHEMA",
-    "Artefact",
-    "ArtefactError",
-    "Dataset",
-    "identifier",
-    "length",
-    "read",
-    "replacing",
-    "write",
-    "write_text",
-]
+__all__ = ["SCHEMA", "ArtefactError", "Header", "header", "read", "read_array", "write"]
 
-#: Version of the layout of artefacts; raised when older files can no longer be read.
-SCHEMA = 2
+_Kind = TypeVar("_Kind")
+
+#: Version of the file layout; raised when older files can no longer be read.
+SCHEMA = 3
 _FORMAT = "lagbias"
-_RESERVED = frozenset({"format", "schema", "kind", "artefact_id", "provenance", hdf5.SEAL})
-_REMEDY = (
-    "Delete it and run the workflow again; only this file and what depends on it are made anew."
-)
+_RESERVED = frozenset({"format", "schema", "kind", "provenance"})
+_REMEDY = "Delete it and run the workflow again."
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """One array on its way to a file.
+class Header:
+    """Description of an artefact, without its values.
 
-    Parameters
+    Attributes
     ----------
-    values : ndarray
-        The data, of any shape.
-    units : str
-        Units of `values`, ``"1"`` when dimensionless.
-    axes : tuple of str
-        Name of each axis, one per dimension of `values`.
-    description : str
-        One line on what the array is.
-    finite : bool
-        Whether every value must be finite, as it must unless NaN says that there is no value.
+    path : Path
+        The file.
+    kind : str
+        ``KIND`` of the stored type.
+    attributes : dict
+        Root attributes as plain Python.
+    provenance : dict
+        See `lagbias.artefacts.provenance.describe`.
+    datasets : dict of str to dict
+        ``dtype``, ``shape``, ``units``, ``axes`` and ``description`` of each dataset.
     """
-
-    values: np.ndarray
-    units: str
-    axes: tuple[str, ...]
-    description: str = ""
-    finite: bool = True
-
-    def __post_init__(self):
-        if np.ndim(self.values) != len(self.axes):
-            raise ValueError(
-                f"A dataset of {np.ndim(self.values)} dimensions was given {len(self.axes)} axis "
-                f"names {self.axes}; name each axis once."
-            )
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """What was read from a file; index it with a dataset's name."""
 
     path: Path
     kind: str
-    attributes: dict
-    provenance: dict
-    arrays: dict = field(repr=False)
-    units: dict = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        try:
-            return self.arrays[name]
-        except KeyError:
-            raise ArtefactError(
-                f"{self.path}: dataset {name!r} was not read (read were: "
-                f"{', '.join(self.arrays) or 'none'}). Ask for it by name."
-            ) from None
+    attributes: dict[str, Any]
+    provenance: dict[str, Any]
+    datasets: dict[str, dict[str, Any]]
 
 
-def write(
-    path: str | Path,
-    kind: str,
-    datasets: Mapping[str, Dataset],
-    *,
-    attributes: Mapping | None = None,
-    provenance: Mapping | None = None,
-) -> None:
-    """Write an artefact atomically.
+def write(path: str | Path, thing: Any, *, provenance: Mapping | None = None) -> None:
+    """Write an artefact.
 
     Parameters
     ----------
     path : str or Path
-        The file; its directory is made if need be.
-    kind : str
-        What sort of artefact this is, checked when it is read.
-    datasets : mapping of str to Dataset
-        The arrays.
-    attributes : mapping, optional
-        Scalars, strings and lists of them that describe the whole file.
-    provenance : mapping, optional
-        How the file was made, as `lagbias.artefacts.provenance.describe` gives it.
+        The file; its directory is created when needed.
+    thing : object
+        Instance of a type declared with `lagbias.schema.fields`.
+    provenance : mapping, keyword-only
+        JSON values, see `lagbias.artefacts.provenance.describe`.
 
     Raises
     ------
     ArtefactError
-        If the file cannot be written, or a value is not finite that must be; whatever stood at
-        `path` before is untouched.
+        If the file cannot be written, or an array does not fit its declaration. An existing file
+        stays untouched.
     """
     path = Path(path)
-    attributes, provenance = dict(attributes or {}), dict(provenance or {})
-    if clash := _RESERVED.intersection(attributes):
-        raise ValueError(f"Attribute names {sorted(clash)} are reserved by the artefact format.")
-    for name, dataset in datasets.items():
-        if dataset.finite:
-            _check_finite(path, name, np.asarray(dataset.values))
-    root = {"format": _FORMAT, "schema": SCHEMA, "kind": kind, **attributes}
-    root["provenance"] = json.dumps(provenance, sort_keys=True)
+    try:
+        fields.check(thing)
+    except ValueError as error:
+        raise ArtefactError(
+            f"{path} was not written: {error} See the log of this step and its settings."
+        ) from error
+    root = {"format": _FORMAT, "schema": SCHEMA, "kind": type(thing).KIND, **_attributes(thing)}
+    root["provenance"] = json.dumps(dict(provenance or {}), sort_keys=True)
     with replacing(path) as temporary, hdf5.create(temporary) as file:
-        for name, dataset in datasets.items():
-            about = {
-                "units": dataset.units,
-                "axes": ", ".join(dataset.axes),
-                "description": dataset.description,
-            }
-            hdf5.write_dataset(file, name, np.asarray(dataset.values), about)
-        hdf5.write_root(file, root)
+        for name, values, spec in fields.datasets(thing):
+            about = {"units": spec.units, "description": spec.description}
+            about["axes"] = ", ".join(spec.axes)
+            hdf5.write_dataset(file, name, values, about)
+        hdf5.write_attributes(file, root)
 
 
-def read(
-    path: str | Path,
-    kind: str | None = None,
-    names: Sequence[str] | None = None,
-    *,
-    rows: slice | None = None,
-) -> Artefact:
+def read(path: str | Path, kind: type[_Kind]) -> _Kind:
     """Read an artefact.
 
     Parameters
     ----------
     path : str or Path
         The file.
-    kind : str, optional
-        The kind that it must be; any when omitted.
-    names : sequence of str, optional
-        Datasets to load; all when omitted, none when empty.
-    rows : slice, optional, keyword-only
-        Consecutive rows, along the datasets' first axis, to load; all when omitted.
+    kind : type
+        Type that it must hold.
 
     Returns
     -------
-    Artefact
-        Arrays, attributes and provenance.
+    object
+        Instance of `kind`.
 
     Raises
     ------
     ArtefactError
-        If the file is absent, truncated, damaged anywhere in what is read of it, no HDF5 file, not
-        one of ours, of another kind, or lacks one of `names`.
+        If the file is absent, damaged, of another kind, or its contents do not fit the type.
     """
     path = Path(path)
-    if rows is not None and rows.step not in (None, 1):
-        raise ValueError(f"{rows} are not consecutive rows; read all of them and choose.")
-    with _open(path) as (file, attributes):
-        wanted = list(file) if names is None else list(names)
-        _check_content(file, attributes, path, kind, wanted)
-        opened = {name: hdf5.open_dataset(file, name) for name in wanted}
-        return Artefact(
-            path=path,
-            kind=attributes["kind"],
-            attributes={k: v for k, v in attributes.items() if k not in _RESERVED},
-            provenance=json.loads(attributes["provenance"]),
-            arrays={name: hdf5.read_rows(*found, rows) for name, found in opened.items()},
-            units={name: about["units"] for name, (_, about) in opened.items()},
-        )
+    with _open(path) as file:
+        _check_kind(file, path, kind)
+        root, arguments = hdf5.plain_attributes(file), {}
+        known = {name for name, spec in fields.specs(kind).items() if spec.role != "attributes"}
+        for name, spec in fields.specs(kind).items():
+            if spec.role == "array" and name in file:
+                arguments[name] = file[name][()]
+            elif spec.role == "arrays":
+                members = [key for key in file if key.startswith(f"{name}.")]
+                arguments[name] = {key.partition(".")[2]: file[key][()] for key in members}
+            elif spec.role == "attributes":
+                arguments[name] = {
+                    key: value for key, value in root.items() if key not in _RESERVED | known
+                }
+            elif name in root:
+                arguments[name] = root[name]
+    try:
+        thing = kind(**arguments)
+        fields.check(thing)
+    except (TypeError, ValueError) as error:
+        raise ArtefactError(
+            f"{path} does not hold a valid {kind.KIND!r}: {first_line(error)} It was made by "
+            f"another version or altered. {_REMEDY}"
+        ) from error
+    return thing
 
 
-def length(path: str | Path, kind: str, name: str) -> int:
-    """Return the length of a dataset's first axis; raises ArtefactError as `read`."""
+def read_array(path: str | Path, kind: type, name: str, *, rows: slice | None = None) -> np.ndarray:
+    """Read one array of an artefact.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    kind : type
+        Type that it must hold.
+    name : str
+        Field of the type.
+    rows : slice, optional, keyword-only
+        Consecutive entries of the first axis; all when omitted.
+
+    Returns
+    -------
+    ndarray
+        The values.
+
+    Raises
+    ------
+    ArtefactError
+        As `read`.
+    """
+    path, spec = Path(path), fields.specs(kind)[name]
+    with _open(path) as file:
+        _check_kind(file, path, kind)
+        values = file[name][rows if rows is not None else ()]
+    if values.ndim != len(spec.axes) or (problem := fields.not_finite(values)):
+        found = f"has {values.ndim} axes" if values.ndim != len(spec.axes) else f"holds: {problem}"
+        raise ArtefactError(f"{path}: {name} {found}. {_REMEDY}")
+    return values
+
+
+def header(path: str | Path, kind: type | None = None) -> Header:
+    """Read the description of an artefact.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    kind : type, optional
+        Type that it must hold; any when omitted.
+
+    Returns
+    -------
+    Header
+        Everything but the values.
+
+    Raises
+    ------
+    ArtefactError
+        As `read`.
+    """
     path = Path(path)
-    with _open(path) as (file, attributes):
-        _check_content(file, attributes, path, kind, [name])
-        return len(hdf5.open_dataset(file, name)[0])
-
-
-def identifier(path: str | Path) -> str:
-    """Return the identifier that an artefact carries (see `lagbias.artefacts.provenance`), or ``""``."""
-    return read(path, names=()).provenance.get("artefact_id", "")
-
-
-def _check_content(
-    file: h5py.File, attributes: dict, path: Path, kind: str | None, names: Sequence[str]
-) -> None:
-    """Raise ArtefactError unless a file is of a kind, or any, and has some datasets."""
-    found = attributes["kind"]
-    if kind is not None and found != kind:
-        raise ArtefactError(
-            f"{path} holds {found!r}, but {kind!r} was expected here: the wrong file is in "
-            f"this place. Delete it and run the workflow again."
-        )
-    if missing := [name for name in names if name not in list(file)]:
-        raise ArtefactError(
-            f"{path} lacks the dataset(s) {', '.join(missing)} (it has: {', '.join(file)}). It "
-            f"was made by another version; delete it and run the workflow again."
+    with _open(path) as file:
+        if kind is not None:
+            _check_kind(file, path, kind)
+        root = hdf5.plain_attributes(file)
+        found = {
+            name: {"dtype": str(dataset.dtype), "shape": dataset.shape}
+            | hdf5.plain_attributes(dataset)
+            for name, dataset in file.items()
+        }
+        return Header(
+            path=path,
+            kind=root["kind"],
+            attributes={name: value for name, value in root.items() if name not in _RESERVED},
+            provenance=json.loads(root["provenance"]),
+            datasets=found,
         )
 
 
-def _check_finite(path: Path, name: str, values: np.ndarray) -> None:
-    """Raise ArtefactError if an array holds NaN or infinities."""
-    if problem := blocks.not_finite(values):
+def _attributes(thing: Any) -> dict[str, Any]:
+    """Collect what is stored as root attributes."""
+    found: dict[str, Any] = {}
+    for name, spec in fields.specs(type(thing)).items():
+        if spec.role in ("number", "label"):
+            found[name] = getattr(thing, name)
+        elif spec.role == "attributes":
+            found |= getattr(thing, name)
+    if clash := _RESERVED.intersection(found):
+        raise ValueError(f"Attribute names {sorted(clash)} are reserved by the artefact format.")
+    return found
+
+
+def _check_kind(file: h5py.File, path: Path, kind: type) -> None:
+    """Raise ArtefactError unless a file holds a type with all its datasets."""
+    found = hdf5.plain_attributes(file)["kind"]
+    if found != kind.KIND:
+        raise ArtefactError(f"{path} holds {found!r} instead of {kind.KIND!r}. {_REMEDY}")
+    needed = [name for name, spec in fields.specs(kind).items() if spec.role == "array"]
+    if missing := [name for name in needed if name not in file]:
         raise ArtefactError(
-            f"{path} was not written: of its dataset {name!r}, {problem}. Everything computed "
-            f"before is safe. See the log of this step and its settings, and run the workflow "
-            f"again; if that ends alike, an input of the step is at fault: delete it, unless it is "
-            f"your own data, and it is made anew."
+            f"{path} lacks {', '.join(missing)}: it was made by another version. {_REMEDY}"
         )
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[tuple[h5py.File, dict]]:
-    """Open `path` after checking that it is an artefact of ours; also give its attributes.
-
-    Whatever goes wrong while it is open is an `ArtefactError`: there is nothing in a file that
-    was written whole that could raise anything else.
-    """
+def _open(path: Path) -> Iterator[h5py.File]:
+    """Open an artefact; any failure while it is open becomes an `ArtefactError`."""
     try:
         with h5py.File(path, "r") as file:
             _check_format(file, path)
-            yield file, hdf5.root_attributes(file)
+            yield file
     except ArtefactError:
         raise
     except (FileNotFoundError, NotADirectoryError):
@@ -252,31 +252,25 @@ def _open(path: Path) -> Iterator[tuple[h5py.File, dict]]:
             f"{path} does not exist. Run the workflow, which makes it, or correct the path."
         ) from None
     except PermissionError as error:
-        raise ArtefactError(
-            f"{path} may not be read. Give yourself permission to read it, and to enter the "
-            f"directories above it, and run the workflow again."
-        ) from error
+        raise ArtefactError(f"{path} cannot be read: permission denied.") from error
     except MemoryError as error:
         raise ArtefactError(
-            f"{path} cannot be read: there is not enough memory ({first_line(error)}). Run fewer "
-            f"jobs at once, or give the job more memory."
+            f"{path} cannot be read: out of memory ({first_line(error)}). Run fewer jobs at once, "
+            f"or give the job more memory."
         ) from error
     except Exception as error:
         raise ArtefactError(
-            f"{path} cannot be read: it is truncated, damaged or not an HDF5 file "
-            f"({first_line(error)}). {_REMEDY}"
+            f"{path} is truncated, damaged or not an HDF5 file ({first_line(error)}). {_REMEDY}"
         ) from error
 
 
 def _check_format(file: h5py.File, path: Path) -> None:
-    """Raise ArtefactError unless an HDF5 file is an artefact in the present layout."""
-    if hdf5.plain(file.attrs.get("format")) != _FORMAT:
+    """Raise ArtefactError unless a file is an artefact in the present layout."""
+    mark, schema = file.attrs.get("format"), int(file.attrs.get("schema", 0))
+    if mark is None or np.asarray(mark).astype("S").item() != _FORMAT.encode():
+        raise ArtefactError(f"{path} is an HDF5 file but not a lagbias artefact. Move it away.")
+    if schema != SCHEMA:
         raise ArtefactError(
-            f"{path} is an HDF5 file but not a lagbias artefact (it has no format mark). Move "
-            f"it away and run the workflow again."
-        )
-    if (schema := int(file.attrs.get("schema", 0))) != SCHEMA:
-        raise ArtefactError(
-            f"{path} was written in layout {schema}, this version reads layout {SCHEMA}. Delete "
-            f"it, and whatever else the other version made, and run the workflow again."
+            f"{path} has layout {schema}, but this version reads layout {SCHEMA}. Delete it and "
+            f"whatever else the other version made, and run the workflow again."
         )

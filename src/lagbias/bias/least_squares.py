@@ -7,14 +7,17 @@ f ≥ 0 and ⟨f⟩ = 1. The networks' squared loss is the same sum, so the two 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import linalg, optimize, sparse
 
-from lagbias.bias.binned import FeatureBins
+from lagbias.bias.binned import BinnedF, FeatureBins
+from lagbias.schema import fields
 from lagbias.training.training_set import TrainingSet
 
 __all__ = [
+    "LeastSquares",
     "NormalEquations",
     "Solution",
     "normal_equations",
@@ -22,42 +25,37 @@ __all__ = [
     "solve",
 ]
 
-#: Added to the diagonal, which scaling has made one, so that identical columns can be solved for.
+#: Added to the unit diagonal of the scaled matrix, for identical columns.
 _RIDGE = 1e-8
-#: Weight of the row that holds ⟨f⟩ = 1 in the non-negative fit where the exact one starts.
+#: Weight of the row for ⟨f⟩ = 1 in the non-negative fit that gives the starting point.
 _CONSTRAINT_WEIGHT = 1e5
 _MAX_REFINEMENTS = 20
-#: Largest |⟨f⟩ - 1|, and largest error of the gradient over that of f = 0, of a valid solution.
+#: Tolerances of |⟨f⟩ - 1| and of the gradient relative to that of f = 0.
 _MEAN_TOLERANCE = 1e-10
 _GRADIENT_TOLERANCE = 1e-9
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeastSquares(BinnedF):
+    """Least-squares f, one table for each sub-sample of particles."""
+
+    KIND: ClassVar[str] = "least_squares"
+    kkt_residual: float = fields.number("1", "`optimality_residual`, maximum over the tables")
+    condition_number: float = fields.number("1", "of scaled AᵀA, maximum over the tables")
+
+
 @dataclass(frozen=True)
 class NormalEquations:
-    """The least-squares problem, summed over cells.
+    """Normal equations of the least-squares problem, dimensionless."""
 
-    Attributes
-    ----------
-    matrix : ndarray, float64, shape (K, K)
-        AᵀA, dimensionless.
-    rhs : ndarray, float64, shape (K,)
-        Aᵀ(1 + δ_h), dimensionless.
-    target_square : float
-        |1 + δ_h|² over the occupied cells, dimensionless.
-    weights : ndarray, float64, shape (K,)
-        Fraction of all particles in each bin; the sum is one.
-    n_cells : int
-        Occupied cells.
-    """
-
-    matrix: np.ndarray
-    rhs: np.ndarray
-    target_square: float
-    weights: np.ndarray
-    n_cells: int
+    matrix: np.ndarray  # AᵀA, float64, shape (K, K)
+    rhs: np.ndarray  # Aᵀ(1 + δ_h), float64, shape (K,)
+    target_square: float  # |1 + δ_h|² over the occupied cells
+    weights: np.ndarray  # fraction of all particles in each bin, float64, shape (K,)
+    n_cells: int  # occupied cells
 
     def loss_per_cell(self, f: np.ndarray) -> float:
-        """Return |A f - (1 + δ_h)|² per occupied cell, of a table (K,): the networks' loss."""
+        """Return the networks' loss |A f - (1 + δ_h)|² per occupied cell for f of shape (K,)."""
         square = f @ self.matrix @ f - 2.0 * self.rhs @ f + self.target_square
         return float(square) / self.n_cells
 
@@ -65,24 +63,13 @@ class NormalEquations:
 def normal_equations(training_set: TrainingSet, bins: FeatureBins) -> NormalEquations:
     """Count particles in bins, cell by cell, and sum the normal equations.
 
-    A is sparse (a cell holds few of the bins) and never stored densely.
-
-    Parameters
-    ----------
-    training_set : TrainingSet
-        With normalised δ and ∇²δ as its inputs.
-    bins : FeatureBins
-        The unknowns.
-
-    Returns
-    -------
-    NormalEquations
-        A drawn particle stands for n_j / n_j^sub of its cell, so the weights are those of all
-        particles, and Σ w f is the ⟨f⟩ that the model field has on average.
+    The inputs of the training set are normalised δ and ∇²δ. A is sparse, and never stored densely.
+    A drawn particle counts n_j / n_j^sub times, so the weights are fractions of all particles and
+    Σ w f is the mean ⟨f⟩ of the model field.
     """
     index = bins.index(training_set.inputs)
     cells = len(training_set.target)
-    # a copy, because duplicates are summed in place, cell_start included
+    # a copy, because sum_duplicates changes it in place
     rows = training_set.cell_start.copy()
     counts = sparse.csr_array((np.ones(len(index)), index, rows), shape=(cells, bins.n_bins))
     counts.sum_duplicates()
@@ -100,48 +87,26 @@ def normal_equations(training_set: TrainingSet, bins: FeatureBins) -> NormalEqua
 
 @dataclass(frozen=True)
 class Solution:
-    """A constrained minimum.
+    """Constrained minimum, dimensionless."""
 
-    Attributes
-    ----------
-    f : ndarray, float64, shape (K,)
-        f of each bin, dimensionless.
-    multiplier : float
-        Lagrange multiplier ν of ⟨f⟩ = 1: AᵀA f - Aᵀt = ν w in bins with f > 0, dimensionless.
-    kkt_residual : float
-        See `optimality_residual`.
-    condition_number : float
-        Of AᵀA scaled to a diagonal of ones; infinite if a bin is empty.
-    """
-
-    f: np.ndarray
-    multiplier: float
-    kkt_residual: float
-    condition_number: float
+    f: np.ndarray  # of each bin, float64, shape (K,)
+    multiplier: float  # ν of ⟨f⟩ = 1: AᵀA f - Aᵀ(1 + δ_h) = ν w in bins with f > 0
+    kkt_residual: float  # see `optimality_residual`
+    condition_number: float  # of AᵀA scaled to a diagonal of ones; infinite if a bin is empty
 
 
 def solve(normal: NormalEquations) -> Solution:
     """Minimise |A f - (1 + δ_h)|² under f ≥ 0 and Σ w f = 1.
 
-    The unknowns are scaled to a matrix with ones on its diagonal. A non-negative least-squares fit
-    with the mean as one more, heavy row finds which f vanish; from there an active-set method
-    solves the exact problem. A small ridge keeps the matrices positive definite. It pulls towards
-    the previous iterate rather than zero, so that it leaves no trace once iterations agree.
-
-    Parameters
-    ----------
-    normal : NormalEquations
-        The problem.
-
-    Returns
-    -------
-    Solution
-        The minimum, whose optimality has been checked.
+    The unknowns are scaled to a unit diagonal. Non-negative least squares with the mean as an
+    additional, heavily weighted row gives the starting point of an active-set method. A small
+    ridge keeps the matrices positive definite; it pulls towards the previous iterate, so that it
+    does not bias the converged solution.
 
     Raises
     ------
     ArithmeticError
-        If the conditions of optimality do not hold.
+        If the optimality conditions do not hold.
     """
     scale = _scale(normal.matrix)
     matrix = scale[:, None] * normal.matrix * scale
@@ -163,12 +128,11 @@ def solve(normal: NormalEquations) -> Solution:
 
 
 def optimality_residual(normal: NormalEquations, f: np.ndarray, multiplier: float) -> float:
-    """Check the Karush-Kuhn-Tucker conditions of a constrained minimum.
+    """Check the Karush–Kuhn–Tucker conditions of a constrained minimum.
 
     Parameters
     ----------
     normal : NormalEquations
-        The problem.
     f : ndarray, float64, shape (K,)
         A solution, dimensionless.
     multiplier : float
@@ -177,8 +141,8 @@ def optimality_residual(normal: NormalEquations, f: np.ndarray, multiplier: floa
     Returns
     -------
     float
-        The largest violation by the gradient g = AᵀA f - Aᵀt - ν w, in scaled unknowns and over
-        the largest gradient of f = 0: |g| in bins with f > 0, -g in those with f = 0.
+        Largest violation by the gradient g = AᵀA f - Aᵀt - ν w in scaled unknowns, relative to the
+        largest gradient of f = 0: |g| in bins with f > 0, -g in those with f = 0.
 
     Raises
     ------
@@ -197,20 +161,20 @@ def optimality_residual(normal: NormalEquations, f: np.ndarray, multiplier: floa
             f"The least-squares f is not a constrained minimum: its smallest value is {f.min()} "
             f"(must be ≥ 0), its mean differs from one by {error} (at most {_MEAN_TOLERANCE}) and "
             f"its gradient violates the conditions by {residual} (at most {_GRADIENT_TOLERANCE}). "
-            "Bins of few particles make the problem ill-conditioned: raise min_particles, or "
-            "lower the number of bins."
+            "Sparse bins make the problem ill-conditioned: raise min_particles or lower the number "
+            "of bins."
         )
     return residual
 
 
 def _scale(matrix: np.ndarray) -> np.ndarray:
-    """Return the factors that make the diagonal one; empty bins keep theirs."""
+    """Return factors that scale the diagonal to one; empty bins are not scaled."""
     diagonal = np.diag(matrix)
     return 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
 
 
 def _approximate(matrix: np.ndarray, rhs: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Non-negative least squares on the Cholesky factor, with w·x = 1 as a heavy row."""
+    """Solve by non-negative least squares, with w·x = 1 as a heavily weighted row."""
     factor = linalg.cholesky(matrix)
     target = linalg.solve_triangular(factor, rhs, trans="T")
     heavy = _CONSTRAINT_WEIGHT / np.linalg.norm(weights)
@@ -225,7 +189,7 @@ def _minimise(
 ) -> tuple[np.ndarray, float]:
     """Return the minimum of xᵀHx/2 - r·x under x ≥ 0, w·x = 1, and its Lagrange multiplier.
 
-    A primal active-set method, as Lawson & Hanson's, from a feasible x. H is positive definite.
+    Primal active-set method (Lawson & Hanson) from a feasible x; H is positive definite.
     """
     free = x > 0
     tolerance = 0.1 * _GRADIENT_TOLERANCE * np.abs(rhs).max()
@@ -245,8 +209,8 @@ def _minimise(
             return x, multiplier
         free[np.argmin(slack)] = True
     raise ArithmeticError(
-        f"The least-squares fit of {len(x)} bins does not settle which of them have f = 0; raise "
-        "min_particles, or lower the number of bins."
+        f"The active set of the least-squares fit of {len(x)} bins does not converge; raise "
+        "min_particles or lower the number of bins."
     )
 
 

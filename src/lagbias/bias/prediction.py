@@ -1,95 +1,54 @@
-"""From networks to the spectra of their halo fields (Wu, Muñoz & Eisenstein 2023, §3)."""
+"""Model halo fields and their spectra (Wu, Muñoz & Eisenstein 2023, §3)."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from lagbias.artefacts import store
+from lagbias.bias.spectra import Spectra
 from lagbias.grids import paint
 from lagbias.grids.fourier import RealFFT
-from lagbias.grids.power import auto_power, cross_and_auto_power
+from lagbias.grids.power import auto_power, cross_power
 from lagbias.runtime.progress import bar
+from lagbias.schema import fields
 
-__all__ = ["ModelFields", "Weights", "evaluate", "measure_spectra", "model_fields"]
+__all__ = ["ModelField", "ModelFields", "Weights", "measure_spectra", "model_fields"]
 
-#: Particles handled at a time: few, so that their inputs take memory that is used again and again.
+#: Particles per chunk: few enough for their inputs to reuse the same memory.
 _CHUNK = 1 << 18
 
 
 class Weights(Protocol):
-    """What gives particles their weights: networks, or a table."""
+    """Weights f of particles: an `Ensemble` or a `BinnedF`."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of networks or tables."""
 
-    def f(self, inputs: np.ndarray, *, threads: int = 1) -> np.ndarray:
-        """Return f of each, float32, shape (len(self), P)."""
+    def evaluate(self, inputs: np.ndarray, *, threads: int = 1) -> np.ndarray:
+        """Return f, float32, shape (len(self), P)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelField:
+    """Overdensity of an ensemble's average f on the training cells of one box."""
+
+    KIND: ClassVar[str] = "model_field"
+    average: np.ndarray = fields.array("1", "cx cy cz", "overdensity of the average f, NGP")
+    box_size: float = fields.number("Mpc/h", "side of the box", default=0.0)
+    train_box: str = fields.label("training box")
+    target_box: str = fields.label("box that it is evaluated on")
+    sample: str = fields.label("halo sample")
+    smoothing_set: str = fields.label("smoothing set")
+    inputs: str = fields.label("inputs of the networks")
 
 
 class ModelFields(NamedTuple):
-    """Halo fields made of particles' weights.
+    """Painted weights of particles, dimensionless."""
 
-    Parameters
-    ----------
-    fields : ndarray, float64, shape (n_nets, n, n, n)
-        Sums of f of every network on the evaluation grid, CIC, dimensionless.
-    mean_f : ndarray, float64, shape (n_nets,)
-        ⟨f⟩ over all particles, dimensionless.
-    in_cells : ndarray, float64, shape (c, c, c)
-        Sums of the average f in the training cells, NGP, dimensionless.
-    """
-
-    fields: np.ndarray
-    mean_f: np.ndarray
-    in_cells: np.ndarray
-
-
-def evaluate(
-    ensemble: Weights,
-    inputs_at: Callable[[np.ndarray], np.ndarray],
-    particles: store.Artefact,
-    halo_fields: store.Artefact,
-    *,
-    seeds: Sequence[int],
-    threads: int = 1,
-) -> tuple[ModelFields, dict[str, np.ndarray]]:
-    """Paint the halo field of an ensemble on a box, and measure its spectra.
-
-    Parameters
-    ----------
-    ensemble : Ensemble or BinnedBias
-        The networks, or the tables of the least-squares f.
-    inputs_at : callable
-        Takes initial-grid nodes (p,) and returns what the ensemble takes in, (p, n_inputs).
-    particles, halo_fields : Artefact
-        Of the box, as stored.
-    seeds : sequence of int, keyword-only
-        Name of each network.
-    threads : int, keyword-only
-        Threads for networks, painting and transforms.
-
-    Returns
-    -------
-    ModelFields
-        See `model_fields`.
-    dict of str to ndarray
-        See `measure_spectra`.
-    """
-    sites, box_size = particles["lagrangian_site"], particles.attributes["box_size"]
-    painted = model_fields(
-        ensemble,
-        lambda rows: inputs_at(sites[rows]),
-        particles["position"],
-        box_size=box_size,
-        n_grid=len(halo_fields["evaluation"]),
-        n_cells=len(halo_fields["training"]),
-        threads=threads,
-    )
-    spectra = measure_spectra(
-        painted, halo_fields["evaluation"], box_size=box_size, seeds=seeds, threads=threads
-    )
-    return painted, spectra
+    fields: np.ndarray  # Σ f of each network on the evaluation grid, CIC, (n_nets, n, n, n)
+    mean_f: np.ndarray  # ⟨f⟩ of each network over all particles, (n_nets,)
+    in_cells: np.ndarray  # Σ average f in the training cells, NGP, (c, c, c)
 
 
 def model_fields(
@@ -102,15 +61,13 @@ def model_fields(
     n_cells: int,
     threads: int = 1,
 ) -> ModelFields:
-    """Paint the f of every network, a few million particles at a time.
+    """Paint f of every network, a chunk of particles at a time.
 
     Parameters
     ----------
-    ensemble : Ensemble or BinnedBias
-        The networks, or the tables of the least-squares f.
+    ensemble : Ensemble or BinnedF
     inputs_of : callable
-        Takes a slice of particles and returns what the ensemble takes in, (p, n_inputs) float32,
-        for example ``lambda rows: apply_map(values_at_sites(grids, sites[rows]), matrix)``.
+        Returns the ensemble's inputs, float32, shape (p, n_inputs), of a slice of particles.
     positions : ndarray, float32, shape (P, 3)
         Final positions of all particles [Mpc/h], in [0, L).
     box_size : float, keyword-only
@@ -118,19 +75,14 @@ def model_fields(
     n_grid, n_cells : int, keyword-only
         Nodes per side of the evaluation grid, and cells per side of the training grid.
     threads : int, keyword-only
-        Threads for networks and painting; set torch's own to one.
-
-    Returns
-    -------
-    ModelFields
-        The painted fields.
+        Threads of evaluation and painting; set torch's own to one.
     """
     fields = np.zeros((len(ensemble), n_grid, n_grid, n_grid))
     in_cells = np.zeros((n_cells, n_cells, n_cells))
     total = np.zeros(len(ensemble))
     for first in bar(range(0, len(positions), _CHUNK), desc="painting the model"):
         rows = slice(first, min(first + _CHUNK, len(positions)))
-        f = ensemble.f(inputs_of(rows), threads=threads)
+        f = ensemble.evaluate(inputs_of(rows), threads=threads)
         total += f.sum(axis=1, dtype=np.float64)
         paint.paint_cic(positions[rows], box_size, n_grid, weights=f, threads=threads, out=fields)
         in_cells += paint.paint_ngp(
@@ -146,61 +98,50 @@ def measure_spectra(
     box_size: float,
     seeds: Sequence[int],
     threads: int = 1,
-) -> dict[str, np.ndarray]:
+) -> Spectra:
     """Measure the power of the model halo field and its correlation with the true one.
 
-    Each model field is divided by its ⟨f⟩, and the average field is that of the mean f. No
-    correction for shot noise or for the CIC window is made; the window cancels in ratios.
+    Each model field is divided by its ⟨f⟩; the average field is that of the mean f. Neither shot
+    noise nor the CIC window is corrected for; the window cancels in ratios.
 
     Parameters
     ----------
     painted : ModelFields
-        The networks' fields.
     halo_overdensity : ndarray, float32, shape (n, n, n)
         δ_h on the evaluation grid, painted with CIC, dimensionless.
     box_size : float, keyword-only
         Side L of the periodic box [Mpc/h].
     seeds : sequence of int, keyword-only
-        Name of each network.
+        Seed of each network.
     threads : int, keyword-only
-        Threads of transforms and sums.
+        Threads of the transforms.
 
     Returns
     -------
-    dict of str to ndarray
-        ``k`` (b,), bin centres [h/Mpc]; ``n_modes`` (b,); ``halo_power`` (b,), ``model_power`` and
-        ``cross_power`` (n_nets, b), ``average_model_power`` and ``average_cross_power`` (b,)
-        [(Mpc/h)³]; ``mean_f`` (n_nets,) and ``average_mean_f`` (1,), before division by it;
-        ``seeds`` (n_nets,).
-
-    Raises
-    ------
-    ValueError
-        If `seeds` and the networks differ in number, or an array has the wrong shape.
+    Spectra
+        Without labels.
     """
     fields, mean_f = painted.fields, painted.mean_f
-    if len(seeds) != len(fields):
-        raise ValueError(
-            f"{len(seeds)} seeds were given for {len(fields)} networks; give one for each."
-        )
     fft = RealFFT(len(halo_overdensity), threads=threads)
     halo_modes = fft.forward(halo_overdensity)
-    halo = auto_power(halo_modes, box_size, threads=threads)
+    halo = auto_power(halo_modes, box_size)
     # painting is linear: the mean of the fields is the field of the mean f
     spectra = [_spectra(field, halo_modes, fft, box_size) for field in fields]
     average = _spectra(fields.mean(axis=0), halo_modes, fft, box_size)
-    return {
-        "k": halo.k,
-        "n_modes": halo.n_modes,
-        "halo_power": halo.power,
-        "model_power": np.array([model for model, _ in spectra]),
-        "cross_power": np.array([cross for _, cross in spectra]),
-        "average_model_power": average[0],
-        "average_cross_power": average[1],
-        "mean_f": mean_f,
-        "average_mean_f": np.array([mean_f.mean()]),
-        "seeds": np.array(seeds, dtype=np.int64),
-    }
+    return Spectra(
+        k=halo.k,
+        n_modes=halo.n_modes,
+        halo_power=halo.power,
+        model_power=np.array([model for model, _ in spectra]),
+        cross_power=np.array([cross for _, cross in spectra]),
+        average_model_power=average[0],
+        average_cross_power=average[1],
+        mean_f=mean_f,
+        average_mean_f=np.array([mean_f.mean()]),
+        seeds=np.array(seeds, dtype=np.int64),
+        box_size=float(box_size),
+        n_grid=len(halo_overdensity),
+    )
 
 
 def _spectra(
@@ -208,5 +149,5 @@ def _spectra(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return P_model and P_hm of one painted field."""
     modes = fft.forward(paint.overdensity(field))
-    cross, model = cross_and_auto_power(modes, halo_modes, box_size, threads=fft.threads)
-    return model.power, cross.power
+    cross = cross_power(modes, halo_modes, box_size)
+    return auto_power(modes, box_size).power, cross.power

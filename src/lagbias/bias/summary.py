@@ -1,119 +1,58 @@
-"""Numbers that sum up spectra: power ratio, correlation and ⟨f⟩ on large scales."""
+"""Summary of spectra on large scales: power ratio, correlation and ⟨f⟩."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from lagbias.artefacts import store
-from lagbias.grids import power
+from lagbias.bias.spectra import Spectra
 
 __all__ = ["SpectraSummary", "summarise", "table"]
-
-_NAMES = (
-    "k",
-    "n_modes",
-    "halo_power",
-    "model_power",
-    "average_model_power",
-    "average_cross_power",
-    "average_mean_f",
-)
 
 
 @dataclass(frozen=True)
 class SpectraSummary:
-    """What an ensemble's halo field is worth at k below a limit.
-
-    Attributes
-    ----------
-    train_box, target_box, smoothing_set, inputs : str
-        Which ensemble, applied to which box.
-    ratio : float
-        P_model/P_h of the average f, averaged over modes, dimensionless.
-    spread : float
-        Largest less smallest such ratio among the networks, dimensionless.
-    worst_ratio : float
-        The bin's ratio that is farthest from one, dimensionless.
-    lowest_correlation : float
-        Smallest r(k) of any bin, dimensionless.
-    mean_f : float
-        ⟨f⟩ of the average f over the box, before division by it, dimensionless.
-    """
+    """Quality of an ensemble's halo field below a maximum wavenumber, dimensionless."""
 
     train_box: str
     target_box: str
     smoothing_set: str
     inputs: str
-    ratio: float
-    spread: float
-    worst_ratio: float
-    lowest_correlation: float
-    mean_f: float
+    ratio: float  # mean of P_model/P_h of the average f over modes
+    spread: float  # range (max − min) of this mean over the networks
+    worst_ratio: float  # P_model/P_h of the bin where it is farthest from one
+    lowest_correlation: float  # smallest r(k)
+    mean_f: float  # ⟨f⟩ of the average f over the box, before division by it
 
 
-def summarise(path: str | Path, *, k_max: float = 0.1) -> SpectraSummary:
-    """Sum up one file of spectra.
-
-    Parameters
-    ----------
-    path : str or Path
-        A spectra artefact.
-    k_max : float, keyword-only
-        Bins centred below this count [h/Mpc].
-
-    Returns
-    -------
-    SpectraSummary
-        The numbers.
+def summarise(spectra: Spectra, *, k_max: float = 0.1) -> SpectraSummary:
+    """Summarise spectra over the bins whose centres are below `k_max` [h/Mpc].
 
     Raises
     ------
-    lagbias.artefacts.store.ArtefactError
-        If the file is not a spectra artefact.
     ValueError
-        If it has no bin below `k_max`.
+        If there is no such bin.
     """
-    found = store.read(path, "spectra", _NAMES)
-    halo_power, large = found["halo_power"], found["k"] < k_max
-    ratio = found["average_model_power"] / halo_power
-    correlation = power.correlation_coefficient(
-        found["average_model_power"], found["average_cross_power"], halo_power
-    )
-    mean, *means = power.mode_weighted_mean(
-        np.vstack([ratio, found["model_power"] / halo_power]),
-        found["k"],
-        found["n_modes"],
-        k_max=k_max,
-    )
+    large = spectra.k < k_max
+    mean, means = spectra.mean_ratio(k_max), spectra.mean_ratios(k_max)
+    ratio = spectra.ratio[large]
     names = ("train_box", "target_box", "smoothing_set", "inputs")
     return SpectraSummary(
-        **{name: found.attributes[name] for name in names},
-        ratio=float(mean),
+        **{name: getattr(spectra, name) for name in names},
+        ratio=mean,
         spread=float(np.ptp(means)),
-        worst_ratio=float(ratio[large][np.argmax(np.abs(ratio[large] - 1))]),
-        lowest_correlation=float(correlation[large].min()),
-        mean_f=float(found["average_mean_f"][0]),
+        worst_ratio=float(ratio[np.argmax(np.abs(ratio - 1))]),
+        lowest_correlation=float(spectra.correlation[large].min()),
+        mean_f=float(spectra.average_mean_f[0]),
     )
 
 
-def table(paths: Iterable[str | Path], *, k_max: float = 0.1) -> str:
-    """Write the summaries of some spectra as a Markdown table.
+def table(spectra: Iterable[Spectra], *, k_max: float = 0.1) -> str:
+    """Format summaries as a Markdown table, sorted by training box, set, inputs and target box.
 
-    Parameters
-    ----------
-    paths : iterable of str or Path
-        Spectra artefacts.
-    k_max : float, keyword-only
-        Bins centred below this count [h/Mpc].
-
-    Returns
-    -------
-    str
-        One row per file, sorted by training box, set and target box.
+    `k_max` [h/Mpc] is as in `summarise`.
     """
-    summaries = [summarise(path, k_max=k_max) for path in paths]
+    summaries = [summarise(one, k_max=k_max) for one in spectra]
     summaries.sort(key=lambda s: (s.train_box, s.smoothing_set, s.inputs, s.target_box))
     lines = [
         f"Bins below k = {k_max:g} h/Mpc; ⟨⟩ weighs bins by their number of modes.",

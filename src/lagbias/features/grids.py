@@ -1,47 +1,40 @@
-"""The fields that the bias function depends on: δ, ∇²δ and the tidal field G2.
+"""Features of the bias function: δ, ∇²δ and the tidal field G2.
 
-All three come from the linear density smoothed with a Gaussian of radius R_f, are scaled to unit
-variance on the grid, and are read at the Lagrangian sites of particles (Wu, Muñoz & Eisenstein
-2023, §2.1).
+All three are derived from the linear density smoothed with a Gaussian of radius R_f, normalised to
+unit variance on the grid, and evaluated at the Lagrangian sites of particles (Wu, Muñoz &
+Eisenstein 2023, §2.1).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from lagbias.artefacts import kinds as artefacts
-from lagbias.artefacts import store
 from lagbias.grids.fourier import RealFFT, gaussian_window, wavenumbers
+from lagbias.schema import fields
 
-__all__ = ["FeatureGrids", "feature_grids", "stored_values", "values_at_sites"]
+__all__ = ["FeatureGrids", "feature_grids", "values_at_sites"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FeatureGrids:
     """Features of one smoothing radius, normalised on their grid.
 
-    Attributes
-    ----------
-    delta : ndarray, float32, shape (n, n, n)
-        Smoothed density over its standard deviation, dimensionless.
-    lap_delta : ndarray, float32, shape (n, n, n)
-        ∇²δ over its standard deviation, dimensionless.
-    g2 : ndarray, float32, shape (n, n, n)
-        G2 less its mean, over its standard deviation, dimensionless.
-    mean, sigma : ndarray, float64, shape (3,)
-        Mean and standard deviation over the grid of δ [1], ∇²δ [(h/Mpc)²] and G2 [1] before
-        normalisation.
+    `mean` and `sigma` are those of δ, ∇²δ and G2, in this order.
     """
 
-    delta: np.ndarray
-    lap_delta: np.ndarray
-    g2: np.ndarray
-    mean: np.ndarray
-    sigma: np.ndarray
+    KIND: ClassVar[str] = "features"
+    delta: np.ndarray = fields.array("1", "x y z", "δ, unit variance")
+    lap_delta: np.ndarray = fields.array("1", "x y z", "∇²δ, unit variance")
+    g2: np.ndarray = fields.array("1", "x y z", "G2, zero mean and unit variance")
+    mean: np.ndarray = fields.array("1, (h/Mpc)^2, 1", "3", "mean before normalisation")
+    sigma: np.ndarray = fields.array(
+        "1, (h/Mpc)^2, 1", "3", "standard deviation before normalisation"
+    )
+    box_size: float = fields.number("Mpc/h", "side of the box")
+    rf: float = fields.number("Mpc/h", "smoothing radius R_f")
 
 
 def feature_grids(
@@ -56,7 +49,7 @@ def feature_grids(
     Parameters
     ----------
     delta : ndarray, float32, shape (n, n, n)
-        Linear overdensity, dimensionless; not modified. Its amplitude (redshift) drops out.
+        Linear overdensity, dimensionless; not modified. Its amplitude cancels.
     box_size : float
         Side of the periodic box [Mpc/h].
     rf : float
@@ -64,23 +57,11 @@ def feature_grids(
     threads : int, keyword-only
         Threads of the Fourier transforms.
 
-    Returns
-    -------
-    FeatureGrids
-        The three fields, each with unit variance on the grid, and their mean and scale.
-
     Raises
     ------
     ValueError
-        If the grid is no cube, a length is not positive, or a field comes out constant.
+        If a field is constant or not finite.
     """
-    if delta.ndim != 3 or len(set(delta.shape)) != 1:
-        raise ValueError(f"delta has shape {delta.shape}; feature_grids needs a cubic grid.")
-    if not box_size > 0 or not rf >= 0:
-        raise ValueError(
-            f"box_size={box_size} and rf={rf} Mpc/h: the first must be positive, the second not "
-            "negative."
-        )
     n = delta.shape[0]
     fft = RealFFT(n, threads=threads)
     k = wavenumbers(n, box_size)
@@ -108,7 +89,15 @@ def feature_grids(
         if name == "g2":
             field -= np.float32(mean[index])
         field /= np.float32(sigma[index])
-    return FeatureGrids(smoothed, lap_delta, g2, mean, sigma)
+    return FeatureGrids(
+        delta=smoothed,
+        lap_delta=lap_delta,
+        g2=g2,
+        mean=mean,
+        sigma=sigma,
+        box_size=float(box_size),
+        rf=float(rf),
+    )
 
 
 def values_at_sites(grids: Iterable[np.ndarray], sites: np.ndarray) -> np.ndarray:
@@ -117,8 +106,8 @@ def values_at_sites(grids: Iterable[np.ndarray], sites: np.ndarray) -> np.ndarra
     Parameters
     ----------
     grids : iterable of ndarray, each float32, shape (n, n, n)
-        The columns of the result, usually [δ_1, ∇²δ_1, G2_1, δ_2, …], dimensionless. Grids are
-        taken one by one: those of a generator need not be in memory together.
+        Columns of the result, usually [δ_1, ∇²δ_1, G2_1, δ_2, …], dimensionless. They are consumed
+        one by one: those of a generator need not be in memory together.
     sites : ndarray, int, shape (P,)
         Flat C-order index of each particle's grid node.
 
@@ -130,71 +119,21 @@ def values_at_sites(grids: Iterable[np.ndarray], sites: np.ndarray) -> np.ndarra
     Raises
     ------
     ValueError
-        If a site is not on the grids or the grids differ in shape.
+        If a site is not on the grids.
     """
     columns: list[np.ndarray] = []
-    shape = None
     for grid in grids:
-        if grid.shape != (shape := shape or grid.shape):
+        if not columns and sites.size and (sites.min() < 0 or sites.max() >= grid.size):
             raise ValueError(
-                f"grids have shapes {shape} and {grid.shape}; values_at_sites needs one common "
-                "shape."
+                f"sites run from {sites.min()} to {sites.max()}, but the grids have nodes 0 to "
+                f"{grid.size - 1}; particles and density must use the same Lagrangian grid."
             )
-        if not columns:
-            _check_sites(sites, grid.size)
         columns.append(grid.reshape(-1)[sites])
-    if not columns:
-        raise ValueError("There are no grids; values_at_sites needs at least one.")
     return np.stack(columns, axis=1)
 
 
-def stored_values(
-    paths: Sequence[str | Path], sites: np.ndarray, *, columns: int | None = None
-) -> np.ndarray:
-    """Read features at the Lagrangian sites of particles from files, a grid at a time.
-
-    Only the planes that hold a site are read, so particles that are neighbours in the order of
-    their sites take little memory and time.
-
-    Parameters
-    ----------
-    paths : sequence of str or Path
-        Feature artefacts in the order of the radii.
-    sites : ndarray, int, shape (P,)
-        Flat C-order index of each particle's grid node.
-    columns : int, optional, keyword-only
-        How many columns to read; all three of each file when omitted.
-
-    Returns
-    -------
-    ndarray, float32, shape (P, 3 len(paths)) or (P, columns)
-        One row for each particle: [δ_1, ∇²δ_1, G2_1, δ_2, …], dimensionless.
-
-    Raises
-    ------
-    lagbias.artefacts.store.ArtefactError
-        If a file cannot be read.
-    ValueError
-        As `values_at_sites`.
-    """
-    plane = store.length(paths[0], "features", "delta") ** 2
-    planes = slice(0, 1)
-    if sites.size:
-        planes = slice(max(int(sites.min()) // plane, 0), int(sites.max()) // plane + 1)
-    grids = artefacts.feature_columns(paths, planes)
-    return values_at_sites(islice(grids, columns), sites - planes.start * plane)
-
-
-def _check_sites(sites: np.ndarray, size: int) -> None:
-    if sites.size and (sites.min() < 0 or sites.max() >= size):
-        raise ValueError(
-            f"sites run from {sites.min()} to {sites.max()}, but the grids have nodes 0 to "
-            f"{size - 1}; particles and density must use the same Lagrangian grid."
-        )
-
-
 def _multiply(modes: np.ndarray, factor: Callable[[int], np.ndarray], *, out: np.ndarray) -> None:
-    """Multiply modes by a real factor, plane by plane in kx so that no grid of it is needed."""
+    """Multiply modes by a real factor, plane by plane in kx to save memory."""
     for x in range(len(modes)):
         np.multiply(modes[x], factor(x).astype(np.float32), out=out[x])
 
@@ -208,8 +147,7 @@ def _traceless_shear_squared(
 ) -> np.ndarray:
     """Return Σ_ij s_ij² with s_ij = (k_i k_j / k² - δ_ij / 3) δ, from five transforms.
 
-    Because s_xx + s_yy + s_zz = 0, the diagonal gives (s_xx - s_yy)² / 2 + 3 s_zz² / 2, so that
-    each transform is squared and added without keeping another.
+    Because s_xx + s_yy + s_zz = 0, the diagonal contributes (s_xx - s_yy)² / 2 + 3 s_zz² / 2.
     """
     kx, ky, kz = k
     # k_i k_j has no definite sign on a Nyquist plane: a real field has no such component there.
@@ -235,7 +173,7 @@ def _over_k_squared(
     numerator: Callable[[int], np.ndarray], k: tuple[np.ndarray, ...], x: int
 ) -> np.ndarray:
     k_squared = k[0][x] ** 2 + k[1][0] ** 2 + k[2][0] ** 2
-    k_squared[k_squared == 0.0] = 1.0  # there every numerator is zero: the mean has no tide
+    k_squared[k_squared == 0.0] = 1.0  # the numerator is zero there
     return numerator(x) / k_squared
 
 
@@ -244,7 +182,7 @@ def _without_nyquist(axis: np.ndarray, n: int) -> np.ndarray:
 
 
 def _moments(field: np.ndarray) -> tuple[float, float]:
-    """Return mean and standard deviation in float64 without a float64 copy of the grid."""
+    """Return mean and standard deviation, accumulated in float64 plane by plane."""
     mean = float(np.mean(field, dtype=np.float64))
     squares = sum(float(np.sum(np.square(plane - mean, dtype=np.float64))) for plane in field)
     return mean, float(np.sqrt(squares / field.size))

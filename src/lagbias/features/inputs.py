@@ -1,17 +1,15 @@
-"""What a network takes in: linear maps of the normalised features, each by its name."""
+"""Inputs of networks: named linear maps of the normalised features."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-from lagbias.artefacts import kinds as artefacts
 from lagbias.features.whitening import Whitening
 
-__all__ = ["INPUTS", "input_matrix", "load_input_matrix"]
+__all__ = ["input_matrix"]
 
-#: Components of ∇f that a retrained network sees (paper §4).
-N_COMPONENTS = 2
+#: Components of ∇f that a retrained network takes (paper §4).
+_N_COMPONENTS = 2
 
 
 def input_matrix(name: str, fitted: Whitening, components: np.ndarray | None = None) -> np.ndarray:
@@ -22,8 +20,7 @@ def input_matrix(name: str, fitted: Whitening, components: np.ndarray | None = N
     name : str
         ``full``: the 2n + 1 whitened features (eq. 2.4). ``density``: those of δ and ∇²δ only, as
         in the comparison with least squares (§3.1). ``nested``: n δ, the ∇²δ of the smallest
-        radius and n G2, whitened (footnote 1). ``pc2``: the first two components of ∇f, as they
-        are (§4).
+        radius and n G2, whitened (footnote 1). ``pc2``: the first two components of ∇f (§4).
     fitted : Whitening
         The whitening of the training box's features.
     components : ndarray, float64, shape (d, 3n), optional
@@ -39,40 +36,9 @@ def input_matrix(name: str, fitted: Whitening, components: np.ndarray | None = N
     ValueError
         If the name is unknown or the components are missing.
     """
-    if name not in INPUTS:
-        raise ValueError(f"inputs are {name!r}; choose one of {', '.join(INPUTS)}.")
-    return INPUTS[name](fitted, components)
-
-
-def load_input_matrix(
-    name: str, whitening: str | Path, components: str | Path | None = None
-) -> np.ndarray:
-    """Return the map from features to a network's inputs, as stored by a run.
-
-    Parameters
-    ----------
-    name : str
-        See `input_matrix`.
-    whitening : str or Path
-        Whitening of the training box's features.
-    components : str or Path, optional
-        Gradient PCA, for ``pc2``.
-
-    Returns
-    -------
-    ndarray, float64, shape (n_inputs, 3n)
-        The map, dimensionless.
-
-    Raises
-    ------
-    lagbias.artefacts.store.ArtefactError
-        If a file cannot be read.
-    ValueError
-        As `input_matrix`.
-    """
-    fitted = Whitening(**artefacts.whitening_of(whitening))
-    matrix = artefacts.gradient_pca_of(components)["matrix"] if components else None
-    return input_matrix(name, fitted, matrix)
+    if name not in _INPUTS:
+        raise ValueError(f"Unknown inputs {name!r}; choose one of {', '.join(_INPUTS)}.")
+    return _INPUTS[name](fitted, components)
 
 
 def _full(fitted: Whitening, _) -> np.ndarray:
@@ -96,12 +62,12 @@ def _nested(fitted: Whitening, _) -> np.ndarray:
 
 def _pc2(_, components: np.ndarray | None) -> np.ndarray:
     if components is None:
-        raise ValueError("inputs pc2 need the components of ∇f; pass the matrix of a gradient PCA.")
-    return components[:N_COMPONENTS]
+        raise ValueError("Inputs pc2 need the components of ∇f; pass the matrix of a gradient PCA.")
+    return components[:_N_COMPONENTS]
 
 
-#: Maps by their name in paths and in the configuration.
-INPUTS: dict[str, Callable[[Whitening, np.ndarray | None], np.ndarray]] = {
+#: Maps by their names in paths and in the configuration.
+_INPUTS: dict[str, Callable[[Whitening, np.ndarray | None], np.ndarray]] = {
     "full": _full,
     "density": _density,
     "nested": _nested,

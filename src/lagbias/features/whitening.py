@@ -1,78 +1,54 @@
 """Orthogonal, unit-variance inputs from correlated features (Wu, Muñoz & Eisenstein 2023, §2.1).
 
-Features of neighbouring smoothing radii are nearly degenerate. The eigenvectors of their
-covariance over particles, divided by the square root of the eigenvalues, are the inputs of the
-network; the smallest directions, which are mostly noise, are dropped.
+Features of neighbouring smoothing radii are nearly degenerate. The inputs of the network are their
+projections on the eigenvectors of their covariance over particles, divided by the square root of
+the eigenvalues; the directions of smallest variance, mostly noise, are dropped.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
+
+from lagbias.schema import fields
 
 __all__ = ["Whitening", "apply_map", "decompose", "fit"]
 
 _CHUNK_ROWS = 1 << 18
-# Components this close to the largest count as equal when the sign is chosen, so that noise in
-# the covariance does not flip directions such as (1, -1)/√2.
+# Relative tolerance for ties of the largest component, which fixes the sign of a direction: noise
+# in the covariance must not flip directions such as (1, -1)/√2.
 _SIGN_TIE = 0.05
-# Variances below this fraction of the largest are rounding, not signal.
+# Variances below this fraction of the largest are rounding errors.
 _RANK_TOLERANCE = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Whitening:
-    """A linear map from the 3n features to 2n + 1 orthogonal inputs.
+    """A linear map from the 3n features [δ_1, ∇²δ_1, G2_1, δ_2, …] to 2n + 1 orthogonal inputs.
 
-    Attributes
-    ----------
-    smoothing_radii : ndarray, float64, shape (n,)
-        R_f of the features [Mpc/h], in the order of the columns.
-    eigenvectors : ndarray, float64, shape (3n, 3n)
-        Columns are directions in the space of [δ_1, ∇²δ_1, G2_1, δ_2, …]: first the 2n of δ and
-        ∇²δ by descending eigenvalue, then the n of G2 likewise. The largest component of each
-        is positive (of several within 5 %, the first).
-    eigenvalues : ndarray, float64, shape (3n,)
-        Variances along these directions, dimensionless.
-    kept : ndarray, int64, shape (2n + 1,)
-        Columns of `eigenvectors` that become inputs, in their order.
-    covariance : ndarray, float64, shape (3n, 3n)
-        Uncentred covariance of all features, dimensionless. The directions come from its two
-        blocks; what correlates G2 with δ and ∇²δ is kept as a check only.
+    The largest component of each direction is positive (the first of those within 5 %).
     """
 
-    smoothing_radii: np.ndarray
-    eigenvectors: np.ndarray
-    eigenvalues: np.ndarray
-    kept: np.ndarray
-    covariance: np.ndarray
+    KIND: ClassVar[str] = "whitening"
+    smoothing_radii: np.ndarray = fields.array("Mpc/h", "radius", "R_f of the features")
+    eigenvectors: np.ndarray = fields.array(
+        "1",
+        "feature feature",
+        "V, one direction per column: 2n of δ and ∇²δ by descending eigenvalue, then n of G2",
+    )
+    eigenvalues: np.ndarray = fields.array("1", "feature", "diagonal of Λ, the variances")
+    kept: np.ndarray = fields.array("1", "input", "columns of V that are inputs", code="i")
+    covariance: np.ndarray = fields.array("1", "feature feature", "of the features, uncentred")
+    n_particles: int = fields.number("1", "particles in the sample", default=0)
+    box: str = fields.label("box")
+    smoothing_set: str = fields.label("smoothing set")
 
     @property
     def matrix(self) -> np.ndarray:
         """The map P Λ^{-1/2} Vᵀ (eqs. 2.3, 2.4), float64, shape (2n + 1, 3n)."""
         scale = 1.0 / np.sqrt(self.eigenvalues[self.kept])
         return scale[:, None] * self.eigenvectors[:, self.kept].T
-
-    def transform(self, theta: np.ndarray) -> np.ndarray:
-        """Turn features into inputs.
-
-        Parameters
-        ----------
-        theta : ndarray, float32, shape (P, 3n)
-            Normalised features, columns [δ_1, ∇²δ_1, G2_1, δ_2, …], dimensionless.
-
-        Returns
-        -------
-        ndarray, float32, shape (P, 2n + 1)
-            Inputs, dimensionless. The arithmetic is float64, because the entries of the map
-            span four decades when smoothing radii are close.
-
-        Raises
-        ------
-        ValueError
-            If `theta` does not have 3n columns.
-        """
-        return apply_map(theta, self.matrix)
 
 
 def apply_map(theta: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -88,14 +64,9 @@ def apply_map(theta: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, float32, shape (P, m)
-        Inputs, dimensionless; the arithmetic is float64, a quarter of a million rows at a time.
-
-    Raises
-    ------
-    ValueError
-        If `theta` does not have 3n columns.
+        Inputs, dimensionless. The arithmetic is float64, because the entries of a whitening map
+        span four decades when smoothing radii are close.
     """
-    _check_columns(theta, matrix.shape[1] // 3)
     inputs = np.empty((len(theta), len(matrix)), dtype=np.float32)
     for start in range(0, len(theta), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)
@@ -104,49 +75,38 @@ def apply_map(theta: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def fit(theta_chunks: Iterable[np.ndarray], smoothing_radii: Sequence[float]) -> Whitening:
-    """Find the orthogonal directions of the features of a set of particles.
+    """Fit the whitening of the features of a sample of particles.
 
-    The δ, ∇²δ rows and the G2 rows have separate covariances (they are independent in a Gaussian
-    field); both are uncentred and divided by the number of particles less one. The n + 1 largest
-    directions of the first block and all n of the second are kept.
+    δ, ∇²δ and G2, which are uncorrelated with them in a Gaussian field, form separate blocks. Both
+    covariances are uncentred and divided by the number of particles minus one. The n + 1 directions
+    of largest variance of the first block and all n of the second are kept.
 
     Parameters
     ----------
     theta_chunks : iterable of ndarray, each float32, shape (p, 3n)
         Normalised features of the training box's particles, dimensionless, columns
-        [δ_1, ∇²δ_1, G2_1, δ_2, …]; all chunks together are the sample.
+        [δ_1, ∇²δ_1, G2_1, δ_2, …].
     smoothing_radii : sequence of float, length n
         R_f of the features [Mpc/h].
-
-    Returns
-    -------
-    Whitening
-        The directions, their variances and which are kept.
 
     Raises
     ------
     ValueError
-        If a chunk has the wrong shape, or a direction that must be kept has no variance.
+        As in `decompose`.
     """
     radii = np.asarray(smoothing_radii, dtype=np.float64)
     product = np.zeros((3 * len(radii), 3 * len(radii)))
     n_particles = 0
     for chunk in theta_chunks:
-        _check_columns(chunk, len(radii))
         n_particles += len(chunk)
         for start in range(0, len(chunk), _CHUNK_ROWS):
             rows = chunk[start : start + _CHUNK_ROWS].astype(np.float64)
             product += rows.T @ rows
-    if n_particles < 2 * len(radii):
-        raise ValueError(
-            f"The features of {n_particles} particles cannot be orthogonalised; give at least "
-            f"{2 * len(radii)}, twice the number of smoothing radii."
-        )
-    return decompose(product / (n_particles - 1), radii)
+    return replace(decompose(product / (n_particles - 1), radii), n_particles=n_particles)
 
 
 def decompose(covariance: np.ndarray, smoothing_radii: Sequence[float]) -> Whitening:
-    """Find the directions from a covariance that is already known.
+    """Find the whitening of a given covariance.
 
     Parameters
     ----------
@@ -155,15 +115,10 @@ def decompose(covariance: np.ndarray, smoothing_radii: Sequence[float]) -> White
     smoothing_radii : sequence of float, length n
         R_f of the features [Mpc/h].
 
-    Returns
-    -------
-    Whitening
-        The directions, their variances and which are kept.
-
     Raises
     ------
     ValueError
-        If the covariance is not finite, or a direction that must be kept has no variance.
+        If the covariance is not finite, or a kept direction has no variance.
     """
     radii = np.asarray(smoothing_radii, dtype=np.float64)
     n_features = 3 * len(radii)
@@ -189,8 +144,13 @@ def decompose(covariance: np.ndarray, smoothing_radii: Sequence[float]) -> White
         eigenvalues[start:stop] = values
         kept += range(start, start + n_keep)
         start = stop
-    kept = np.asarray(kept, dtype=np.int64)
-    return Whitening(radii, eigenvectors, eigenvalues, kept, np.asarray(covariance))
+    return Whitening(
+        smoothing_radii=radii,
+        eigenvectors=eigenvectors,
+        eigenvalues=eigenvalues,
+        kept=np.asarray(kept, dtype=np.int64),
+        covariance=np.asarray(covariance),
+    )
 
 
 def _blocks(n_radii: int) -> list[tuple[np.ndarray, int]]:
@@ -204,11 +164,3 @@ def _fix_signs(vectors: np.ndarray) -> np.ndarray:
     size = np.abs(vectors)
     leading = np.argmax(size >= (1.0 - _SIGN_TIE) * size.max(axis=0), axis=0)
     return vectors * np.sign(vectors[leading, np.arange(vectors.shape[1])])
-
-
-def _check_columns(theta: np.ndarray, n_radii: int) -> None:
-    if theta.ndim != 2 or theta.shape[1] != 3 * n_radii:
-        raise ValueError(
-            f"theta has shape {theta.shape}; {n_radii} smoothing radii need {3 * n_radii} columns "
-            "[δ, ∇²δ, G2] for each radius."
-        )

@@ -1,12 +1,32 @@
-"""The mass-weighted halo field that the model is to reproduce."""
+"""Mass-weighted halo field, the target of the model."""
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from lagbias.grids import paint
+from lagbias.schema import fields
 
-__all__ = ["mass_weighted_overdensity", "select"]
+__all__ = ["HaloFields", "mass_weighted_overdensity", "select"]
 
 _SCHEMES = {"ngp": paint.paint_ngp, "cic": paint.paint_cic}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HaloFields:
+    """Mass-weighted halo overdensity of one sample in one box."""
+
+    KIND: ClassVar[str] = "halo_fields"
+    training: np.ndarray = fields.array("1", "cx cy cz", "overdensity on the training cells, NGP")
+    evaluation: np.ndarray = fields.array("1", "x y z", "overdensity on the evaluation grid, CIC")
+    box_size: float = fields.number("Mpc/h", "side of the box")
+    n_halos: int = fields.number("1", "halos in the sample")
+    min_mass: float = fields.number("Msun/h", "smallest halo mass")
+    max_mass: float = fields.number("Msun/h", "largest halo mass")
+    mean_mass: float = fields.number("Msun/h", "mass-weighted mean halo mass")
+    box: str = fields.label("box")
+    sample: str = fields.label("halo sample")
 
 
 def select(
@@ -18,7 +38,7 @@ def select(
     min_mass: float | None = None,
     max_mass: float | None = None,
 ) -> np.ndarray:
-    """Choose the halos of a sample; all limits are inclusive.
+    """Select the halos of a sample; all limits are inclusive.
 
     Parameters
     ----------
@@ -27,19 +47,19 @@ def select(
     halo_mass : ndarray, (H,)
         Mass of each halo [Msun/h].
     min_particles, max_particles : int, optional, keyword-only
-        Fewest and most particles, dimensionless.
+        Limits of the number of particles.
     min_mass, max_mass : float, optional, keyword-only
-        Lowest and highest mass [Msun/h].
+        Limits of the mass [Msun/h].
 
     Returns
     -------
     ndarray of bool, (H,)
-        True for the halos in the sample, dimensionless.
+        True for halos in the sample.
 
     Raises
     ------
     ValueError
-        If no halo is left.
+        If no halo is selected.
     """
     chosen = np.ones(len(halo_mass), dtype=bool)
     for values, low, high in (
@@ -55,9 +75,9 @@ def select(
         limits |= {"min_mass": min_mass, "max_mass": max_mass}
         given = ", ".join(f"{name} {v:g}" for name, v in limits.items() if v is not None)
         raise ValueError(
-            f"No halo of {len(halo_mass)} is in the sample of {given} (the largest has "
+            f"None of {len(halo_mass)} halos is in the sample with {given} (the largest has "
             f"{halo_particles.max(initial=0)} particles and {halo_mass.max(initial=0):.3g} "
-            f"Msun/h). Widen the halo sample or use a larger box."
+            "Msun/h). Widen the halo sample or use a larger box."
         )
     return chosen
 
@@ -65,7 +85,7 @@ def select(
 def mass_weighted_overdensity(
     positions: np.ndarray, mass: np.ndarray, box_size: float, n_grid: int, *, scheme: str
 ) -> np.ndarray:
-    """Deposit halos weighted by mass: 1 + δ_h = Σ M / mean (paper §2.1).
+    """Paint the mass-weighted halo overdensity: 1 + δ_h = Σ M / mean (paper §2.1).
 
     Parameters
     ----------
@@ -76,9 +96,9 @@ def mass_weighted_overdensity(
     box_size : float
         Side of the box [Mpc/h].
     n_grid : int
-        Cells per side, dimensionless.
+        Cells per side.
     scheme : {"ngp", "cic"}
-        Nearest grid point or cloud in cell.
+        Mass assignment: nearest grid point or cloud-in-cell.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """Exact periodic friends-of-friends (FoF) halos.
 
 Space is divided into cells whose diagonal is at most the linking length, so that all particles of
-one cell are friends. Occupied cells are then joined (union-find) wherever a pair of particles of
-two cells within reach, two cells away at most, is close enough.
-Distances are taken in float64: the result is exact for the positions as given.
+one cell are friends. Occupied cells at most two cells apart are then joined (union-find) if any
+pair of their particles is within the linking length. Distances are float64: the result is exact
+for the given positions.
 """
 
 from __future__ import annotations
@@ -30,24 +30,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HaloProperties:
-    """Means over the particles of each halo, in order of decreasing particle number.
+    """Means over the particles of each halo, by decreasing number of particles."""
 
-    Attributes
-    ----------
-    particles : ndarray, shape (H,), int32
-        Number of particles; equal numbers stay in the order of the labels.
-    positions : ndarray, shape (H, 3), float64
-        Centre of mass [Mpc/h] in [0, L).
-    velocities : ndarray, shape (H, 3), float64
-        Mean velocity in the units of the particles' velocities.
-    label : ndarray, shape (H,), int32
-        Label of each halo in the array that :func:`friends_of_friends` gave.
-    """
-
-    particles: np.ndarray
-    positions: np.ndarray
-    velocities: np.ndarray
-    label: np.ndarray
+    particles: np.ndarray  # their number, int32, shape (H,); ties are in the order of the labels
+    positions: np.ndarray  # centres of mass [Mpc/h] in [0, L), float64, shape (H, 3)
+    velocities: np.ndarray  # in the units of the particles' velocities, float64, shape (H, 3)
+    label: np.ndarray  # from `friends_of_friends`, int32, shape (H,)
 
 
 def friends_of_friends(
@@ -67,16 +55,16 @@ def friends_of_friends(
     box_size : float
         L [Mpc/h].
     linking_length : float
-        Particles at most this far apart [Mpc/h] are friends.
+        Maximum separation of friends [Mpc/h].
     min_particles : int
-        Smaller groups are left out.
+        Minimum number of particles of a halo.
     threads : int, keyword-only
         Threads; the labels do not depend on their number.
 
     Returns
     -------
     ndarray, shape (P,), int32
-        Halo of each particle, 0 ... H-1 in an order set by position; -1 where there is none.
+        Halo of each particle, 0 ... H-1, ordered by position; -1 if it is in none.
 
     Raises
     ------
@@ -87,16 +75,15 @@ def friends_of_friends(
     if not 0 < linking_length <= box_size * 0.1:
         raise ValueError(
             f"linking_length = {linking_length} Mpc/h must be positive and at most a tenth of the "
-            f"box size, {box_size} Mpc/h: friends of friends in longer links span the box."
+            f"box size, {box_size} Mpc/h."
         )
     if len(positions) and not (positions.min() >= 0 and positions.max() < box_size):
         raise ValueError(
             f"Positions run from {positions.min()} to {positions.max()} Mpc/h; wrap them into "
             f"[0, {box_size}) first."
         )
-    # The side is 1/sqrt(3) of the linking length, less to divide the box: with at least 17 cells
-    # across, friends are two cells apart at most. The factor keeps two particles of one cell
-    # friends in spite of rounding in the cell index.
+    # Cell side: at most 1/sqrt(3) of the linking length. With at least 17 cells per side, friends
+    # are at most two cells apart. The factor allows for rounding in the cell index.
     n_cells = int(np.ceil(box_size * np.sqrt(3.0) / linking_length * (1.0 + 1e-6)))
     with numba_threads(threads):
         order, cell_z, column_start = sort_by_column(positions, float(box_size), n_cells)
@@ -129,11 +116,6 @@ def halo_properties(
         Of all particles; positions [Mpc/h] in [0, L).
     box_size : float
         L [Mpc/h].
-
-    Returns
-    -------
-    HaloProperties
-        Sorted by decreasing particle number.
     """
     n_halos = int(labels.max(initial=-1)) + 1
     particles, centre, velocity = _average(labels, positions, velocities, n_halos, float(box_size))

@@ -15,20 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 def white_noise(n_grid: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw unit-variance white noise on the nodes of a grid.
+    """Draw float32 white noise of unit variance on n^3 nodes, in C order.
 
-    Parameters
-    ----------
-    n_grid : int
-        Nodes per side.
-    rng : numpy.random.Generator
-        Source of the numbers. They do not depend on the box size or on the power spectrum, so
-        that the same seed gives the same structures in boxes of any cosmology.
-
-    Returns
-    -------
-    ndarray, shape (n, n, n), float32
-        Dimensionless, independent, drawn in C order.
+    The numbers do not depend on box size or cosmology: the same seed gives the same structures in
+    any box.
     """
     return rng.standard_normal((n_grid, n_grid, n_grid), dtype=np.float32)
 
@@ -52,20 +42,17 @@ def linear_density_modes(
     Returns
     -------
     ndarray, shape (n, n, n//2+1), complex64
-        Modes of the linear density contrast at redshift 0, unnormalised as
-        ``RealFFT.forward`` gives them; the mean is exactly 0.
-
-    Notes
-    -----
-    ``delta_k = noise_k sqrt(P(k) N^3 / L^3)``, since unit white noise has ``<|noise_k|^2> = N^3``
-    and ``P = <|delta_k|^2> L^3 / N^6``. All modes of the cube up to Nyquist are filled.
+        Modes of the linear density contrast at redshift 0, unnormalised as ``RealFFT.forward``
+        gives them: ``noise_k sqrt(P(k) N^3 / L^3)``, since unit white noise has
+        ``<|noise_k|^2> = N^3`` and ``P = <|delta_k|^2> L^3 / N^6``. All modes of the cube up to
+        Nyquist are filled; the mean is exactly 0.
     """
     n_grid = noise.shape[0]
     modes = fft.forward(noise)
     kx, ky, kz = wavenumbers(n_grid, box_size)
     norm = (n_grid / box_size) ** 3
     transverse = ky[0] ** 2 + kz[0] ** 2
-    for i, k_x in enumerate(kx.ravel()):  # plane by plane: no float64 array of the whole grid
+    for i, k_x in enumerate(kx.ravel()):  # plane by plane saves memory
         k = np.sqrt(k_x**2 + transverse)
         if i == 0:
             k[0, 0] = k[0, 1]  # the mean has no P(k); it is set to zero below

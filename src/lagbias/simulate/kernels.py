@@ -1,14 +1,14 @@
 """Numba kernels of the particle-mesh code.
 
-Every kernel gives the same bits for any number of threads: particles are divided into a fixed
-number of chunks, and each chunk is treated in order. None is compiled with ``fastmath``: the order
-of sums is then the compiler's choice, and it chose otherwise in the process that compiles a kernel
-than in those that load it from Numba's cache. It was no faster either.
+Results do not depend on the number of threads: particles are divided into a fixed number of chunks,
+each processed in order. ``fastmath`` is not used: it lets the compiler choose the order of sums,
+which then differed between a process that compiles a kernel and one that loads it from Numba's
+cache, and was no faster.
 
 The mesh is shifted by half a cell against the particle lattice (:data:`MESH_OFFSET`). Without the
-shift the particles of a regular lattice sit on mesh nodes, the deposit sees no window at all, and
-dividing by the window of the deposit would put spurious power in; with it the lattice sees the
-same mean window as a random distribution.
+shift, the particles of a regular lattice are on mesh nodes, where the assignment window has no
+effect, and dividing by the window adds spurious power; with it, the lattice sees the same mean
+window as a random distribution.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MESH_OFFSET = 0.5
 """Position of the particle lattice on the mesh, in mesh cells."""
 
 PAINT_COPIES = 2
-"""Meshes that `paint_overdensity` needs, and the threads it can use; results depend on it."""
+"""Meshes, and maximum threads, of `paint_overdensity`; results depend on their number."""
 
 _CHUNKS = 64
 _OFFSET = np.float32(MESH_OFFSET)
@@ -39,7 +39,7 @@ _ZERO, _ONE, _EIGHT = np.float32(0), np.float32(1), np.float32(8)
 
 @numba.njit(cache=True)
 def _cic_cell(position, cells_per_length, n_mesh):
-    """Lower and upper mesh index on one axis, and the fraction that goes to the upper one."""
+    """Lower and upper mesh index on one axis, and the weight of the upper one."""
     scaled = position * cells_per_length + _OFFSET
     edge = np.floor(scaled)
     lower = np.int64(edge)
@@ -91,17 +91,17 @@ def _sum_to_overdensity(meshes, inverse_mean):
 
 
 def paint_overdensity(positions: np.ndarray, box_size: float, meshes: np.ndarray) -> np.ndarray:
-    """Deposit equal particles on the shifted mesh with cloud-in-cell weights.
+    """Paint particles of equal mass on the shifted mesh with cloud-in-cell weights.
 
     Parameters
     ----------
     positions : ndarray, shape (P, 3), float32
-        Positions [Mpc/h], at most one box size outside of [0, L).
+        Positions [Mpc/h], at most one box size outside [0, L).
     box_size : float
         L [Mpc/h].
     meshes : ndarray, shape (PAINT_COPIES, n, n, n), float32
-        Work space, overwritten. Each copy takes its own share of the particles, so that the
-        result does not depend on the number of threads.
+        Work space, overwritten. Each copy holds a fixed share of the particles, so that the result
+        does not depend on the number of threads.
 
     Returns
     -------
@@ -187,12 +187,12 @@ def kick(
     Parameters
     ----------
     positions : ndarray, shape (P, 3), float32
-        Positions [Mpc/h], at most one box size outside of [0, L).
+        Positions [Mpc/h], at most one box size outside [0, L).
     velocities : ndarray, shape (P, 3), float32
         dx/dD [Mpc/h], overwritten.
     potential : ndarray, shape (n, n, n), float32
         Potential on the shifted mesh [(Mpc/h)^2]. Its gradient is the 4-point central difference,
-        interpolated to the particles with cloud-in-cell weights; no mesh of forces is stored.
+        interpolated to the particles with cloud-in-cell weights; no force mesh is stored.
     box_size : float
         L [Mpc/h].
     keep, gain : float
@@ -231,7 +231,7 @@ def _wrap(positions, box_size):
             for axis in range(3):
                 value = positions[p, axis]
                 value -= box_size * np.floor(value / box_size)
-                # Rounding can leave a tiny negative coordinate exactly at, or beyond, L.
+                # Rounding can move a tiny negative coordinate to L.
                 if value >= box_size or value < 0:
                     value = _ZERO
                 positions[p, axis] = value
@@ -250,14 +250,11 @@ def filtered_inverse_laplacian(modes, factor_x, factor_y, factor_z, wavenumber, 
     ----------
     modes, out : ndarray, shape (n, n, n//2+1), complex64
         Input and result, which may be the same array.
-    factor_x, factor_y : ndarray, shape (n,), float32
-        Filter along the two full axes.
-    factor_z : ndarray, shape (n//2+1,) or longer, float32
-        Filter along the half axis.
+    factor_x, factor_y, factor_z : ndarray, shape (n,), float32
+        Filter along each axis; that of the half axis may have n//2+1 values.
     wavenumber : ndarray, shape (n,), float32
         k along a full axis [h/Mpc].
     amplitude : complex64
-        A constant.
     """
     for i in numba.prange(modes.shape[0]):
         for j in range(modes.shape[1]):

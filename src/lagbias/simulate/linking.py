@@ -1,8 +1,8 @@
 """Numba kernels of :mod:`lagbias.simulate.friends_of_friends`: sort, link and label cells.
 
-Cells are stored as columns along z, so that the neighbours in one column are found by merging two
-sorted lists. Nothing here depends on the number of threads: particles are sorted stably, and the
-root of a group is its smallest cell whatever the order in which cells are joined.
+Cells are stored as columns along z: neighbours in another column are found by merging two sorted
+lists. Results do not depend on the number of threads: sorting is stable, and the root of a group
+is its smallest cell in whatever order cells are joined.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def sort_by_column(positions, box_size, n_cells):
     start = np.zeros(n_cells * n_cells + 1, np.int32)
     column = np.empty(n_particles, np.int32)
     for p in range(n_particles):
-        # float64 products of coordinates just below L may round up to n_cells.
+        # the product can round up to n_cells
         ix = min(int(positions[p, 0] * scale), n_cells - 1)
         iy = min(int(positions[p, 1] * scale), n_cells - 1)
         column[p] = ix * n_cells + iy
@@ -45,7 +45,7 @@ def sort_by_column(positions, box_size, n_cells):
 
 @numba.njit(parallel=True, cache=True)
 def sort_columns(order, cell_z, column_start):
-    """Sort each column by its z cells, in place; most are short enough for insertion."""
+    """Sort each column by its z cells, in place; insertion sort where it is short."""
     n_columns = column_start.shape[0] - 1
     for chunk in numba.prange(_COLUMN_CHUNKS):
         first = chunk * n_columns // _COLUMN_CHUNKS
@@ -114,7 +114,7 @@ def _link_pair(parent, cell_a, cell_b, cell_start, sorted_positions, length_squa
                     separation = box_size - separation
                 distance_squared += separation * separation
             if distance_squared <= length_squared:
-                # The smaller index is the root: the outcome does not depend on the order.
+                # the smaller index as root makes the result independent of the order
                 parent[max(root_a, root_b)] = min(root_a, root_b)
                 return
 
@@ -148,7 +148,7 @@ def _link_columns(parent, column_a, column_b, cells, particles):
 
 @numba.njit(cache=True)
 def _link_plane(parent, plane, nearest, farthest, cells, particles):
-    """Join the columns of one x plane with those `nearest` ... `farthest` planes above it."""
+    """Join the columns of one x plane with those of the planes `nearest` ... `farthest` above."""
     n_cells = particles[3]
     first_cell = cells[0]
     for y in range(n_cells):
@@ -182,7 +182,7 @@ def link_cells(first_cell, cell_start, cell_z, sorted_positions, length_squared,
 
 @numba.njit(cache=True)
 def label_groups(parent, cell_start, order, min_particles):
-    """Give numbers to the groups that are large enough, in the order of their first cell."""
+    """Assign numbers to groups of at least `min_particles`, in the order of their first cell."""
     n_cells = parent.shape[0]
     count = np.zeros(n_cells, np.int64)
     for cell in range(n_cells):

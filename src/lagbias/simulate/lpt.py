@@ -141,12 +141,12 @@ def _lattice(n: int, box_size: float) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _axis(modes: np.ndarray, box_size: float) -> np.ndarray:
-    """Wavenumbers along one full axis, float32; the half axis is its beginning."""
+    """Return the wavenumbers of a full axis, float32; the half axis is its first part."""
     return wavenumbers(modes.shape[0], box_size)[0].ravel().astype(np.float32)
 
 
 def _axis_factors(n: int, box_size: float, *axes: int) -> list[np.ndarray]:
-    """Return the product of ``k_axis`` over `axes` as one factor for each of the three axes."""
+    """Return the product of ``k_axis`` over `axes`, as one factor for each axis."""
     factors = []
     for axis, k in enumerate(wavenumbers(n, box_size)):
         power = axes.count(axis)

@@ -1,9 +1,9 @@
 """Particle-mesh N-body evolution with steps in the growth factor.
 
 Each step is drift-kick-drift in D with the coefficients of BullFrog (Rampf, List & Hahn 2025,
-arXiv:2409.19049), which reproduce 2LPT on large scales however long the step is. Forces come from
-a mesh with twice as many nodes per side as there are particles, its modes divided once by the
-cloud-in-cell window (sinc^2 on each axis): see :mod:`lagbias.simulate.kernels`.
+arXiv:2409.19049), which reproduce 2LPT on large scales for any step size. Forces are computed on a
+mesh with twice as many nodes per side as particles; its modes are divided once by the
+cloud-in-cell window (sinc^2 on each axis), see :mod:`lagbias.simulate.kernels`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["MESH_RATIO", "bullfrog_coefficients", "evolve", "simulate"]
 logger = logging.getLogger(__name__)
 
 MESH_RATIO = 2
-"""Mesh nodes per particle and side; the window correction was validated for this value only."""
+"""Mesh nodes per particle along each axis; the window correction is valid for this value only."""
 
 
 def bullfrog_coefficients(
@@ -45,7 +45,7 @@ def bullfrog_coefficients(
     background : Background
         Gives E(D) and dE/dD.
     growth_start, growth_end : float
-        D at both ends of the step, dimensionless; the kick acts half way between.
+        D at both ends of the step, dimensionless; the kick is at its midpoint.
 
     Returns
     -------
@@ -54,8 +54,8 @@ def bullfrog_coefficients(
 
     Notes
     -----
-    They follow from demanding that a particle moving by ``D psi_1 + E psi_2``, and feeling the
-    force that goes with it at the half step, has the right dx/dD after the kick, to second order.
+    They are such that a particle moving by ``D psi_1 + E psi_2``, with the corresponding force at
+    the midpoint, has the correct dx/dD after the kick, to second order.
     """
     interval = growth_end - growth_start
     middle = growth_start + interval / 2.0
@@ -78,7 +78,7 @@ def simulate(
     steps: int,
     threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Evolve one particle per mode-grid node from 2LPT to a redshift.
+    """Evolve one particle per grid node from 2LPT initial conditions to a redshift.
 
     Parameters
     ----------
@@ -88,33 +88,22 @@ def simulate(
     box_size : float
         L [Mpc/h].
     background : Background
-        The cosmology.
     initial_redshift, redshift : float
-        Where the simulation starts and ends; 19 is a good start (9 lowers the power at
-        k = 0.5 to 1 h/Mpc by 1 %).
+        Start and end of the simulation. Starting at 9 rather than 19 lowers the power at k = 0.5 to
+        1 h/Mpc by 1 %.
     steps : int
-        Steps, equal in D.
+        Number of steps, equal in D.
     threads : int, keyword-only
-        Threads of the kernels and transforms. Equal numbers give equal bits; different numbers
-        differ by rounding, because FFTW then sums in another order.
+        Threads of the kernels and transforms. Results are bitwise reproducible for a given number;
+        different numbers change the rounding of FFTW.
 
     Returns
     -------
     positions : ndarray, shape (n^3, 3), float32
         Positions [Mpc/h] in [0, L); particle p started at node p in C order.
     velocities : ndarray, shape (n^3, 3), float32
-        dx/dD [Mpc/h]; times ``background.velocity_factor(a)`` they are peculiar, in km/s.
-
-    Raises
-    ------
-    ValueError
-        If there are no steps or the redshifts are not in order.
+        dx/dD [Mpc/h]; multiply by ``background.velocity_factor(a)`` for km/s.
     """
-    if steps < 1 or not initial_redshift > redshift > -1:
-        raise ValueError(
-            f"steps = {steps} with initial_redshift = {initial_redshift} and redshift = {redshift} "
-            "is no simulation: use at least one step and initial_redshift > redshift > -1."
-        )
     start, end = (float(background.growth(1.0 / (1.0 + z))) for z in (initial_redshift, redshift))
     with numba_threads(threads):
         positions, velocities = initial_conditions(
@@ -155,7 +144,6 @@ def evolve(
     box_size : float
         L [Mpc/h].
     background : Background
-        The cosmology.
     fft : RealFFT
         Transforms of the force mesh.
     """
@@ -180,20 +168,16 @@ def evolve(
 
 
 def _work_space(n_mesh: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the painting meshes and the modes, which share memory.
-
-    The modes take the place of all painting meshes but the first, which are idle once painting is
-    done: with the particles, that saves a quarter of all memory.
-    """
+    """Return the painting meshes and the modes, which share memory: a quarter of all is saved."""
     mesh_floats, mode_floats = n_mesh**3, n_mesh**2 * 2 * (n_mesh // 2 + 1)
     total = mesh_floats + max((PAINT_COPIES - 1) * mesh_floats, mode_floats)
     raw = np.empty(total + 16, dtype=np.float32)
-    work = raw[(-raw.ctypes.data // 4) % 16 :][:total]  # FFTW wants aligned addresses
+    work = raw[(-raw.ctypes.data // 4) % 16 :][:total]  # FFTW needs aligned addresses
     meshes = work[: PAINT_COPIES * mesh_floats].reshape(PAINT_COPIES, n_mesh, n_mesh, n_mesh)
     modes = work[mesh_floats : mesh_floats + mode_floats].view(np.complex64)
     return meshes, modes.reshape(n_mesh, n_mesh, n_mesh // 2 + 1)
 
 
 def _window_correction(n_mesh: int) -> np.ndarray:
-    """Return one axis' factor that divides modes by the window of a cloud-in-cell deposit."""
+    """Return the inverse cloud-in-cell window along one axis."""
     return (1.0 / np.sinc(np.fft.fftfreq(n_mesh)) ** 2).astype(np.float32)

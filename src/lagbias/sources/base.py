@@ -1,20 +1,25 @@
-"""What every source of simulations provides, and the checks that hold it to that."""
+"""Box, the common product of all sources, and checks of its contents."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.fft
 
-from lagbias.artefacts import blocks
+from lagbias.schema import fields
+from lagbias.schema.fields import array
 
 __all__ = [
     "REQUIRED_ATTRIBUTES",
     "SMALLEST_ALIGNED",
-    "BoxData",
+    "Box",
+    "Halos",
+    "LinearDensity",
+    "Particles",
     "check_alignment",
     "check_contract",
     "large_scale_correlation",
@@ -30,70 +35,145 @@ REQUIRED_ATTRIBUTES: dict[str, str] = {
     "omega_m": "total matter density today",
     "particle_mass": "mass of one simulation particle [Msun/h]",
 }
-"""Attributes that every box has, and what they are."""
+"""Required attributes of a box, and their meaning."""
 
 SMALLEST_ALIGNED = 100.0
-"""Smallest side [Mpc/h] of a box that `check_alignment` can judge."""
+"""Minimum side [Mpc/h] of a box for `check_alignment`."""
 
-_FLOATS = ("linear_density", "positions", "halo_positions", "halo_mass", "halo_velocities")
+_ARRAYS = {
+    "linear_density.delta": ("nnn", np.float32),
+    "particles.lagrangian_site": ("p", np.int32),
+    "particles.position": ("p3", np.float32),
+    "halos.position": ("h3", np.float32),
+    "halos.mass": ("h", np.float32),
+    "halos.particles": ("h", np.int32),
+    "halos.velocity": ("h3", np.float32),
+}
+"""Axes and dtype of every array of a box."""
 _MAX_RMS_DISPLACEMENT = 15.0
 _MIN_LARGE_SCALE_CORRELATION = 0.9
 
 
-@dataclass(frozen=True)
-class BoxData:
-    """One simulated box: the linear field, where its particles went, and its halos.
+@dataclass(frozen=True, kw_only=True)
+class LinearDensity:
+    """Linear density contrast on the initial grid, scaled to the snapshot's redshift."""
 
-    Attributes
-    ----------
-    linear_density : ndarray, shape (n, n, n), float32
-        Linear density contrast scaled to the snapshot's redshift, dimensionless; node [i, j, k]
-        is at (i, j, k) L/n.
-    lagrangian_site : ndarray, shape (P,), int32
-        Flat C-order index of the node of `linear_density` where each particle started, ascending,
-        so that particles in sequence need neighbouring planes of a grid only.
-    positions : ndarray, shape (P, 3), float32
-        Final positions [Mpc/h] in [0, L).
-    halo_positions : ndarray, shape (H, 3), float32
-        Centres of mass [Mpc/h] in [0, L).
-    halo_mass : ndarray, shape (H,), float32
-        Mass [Msun/h], decreasing.
-    halo_particles : ndarray, shape (H,), int32
-        Number of simulation particles.
-    halo_velocities : ndarray, shape (H, 3), float32
-        Mean peculiar velocity [km/s].
-    attributes : Mapping
-        At least :data:`REQUIRED_ATTRIBUTES`; plain numbers and strings.
+    KIND: ClassVar[str] = "linear_density"
+    delta: np.ndarray = array(
+        "1", "x y z", "δ at the snapshot's redshift; node [i, j, k] is at (i, j, k) L/n"
+    )
+    attributes: Mapping[str, Any] = fields.attributes("of the box")
+
+    @property
+    def box_size(self) -> float:
+        """Side L of the periodic box [Mpc/h]."""
+        return float(self.attributes["box_size"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Particles:
+    """Particles, with their Lagrangian sites and final positions.
+
+    Sites ascend, so that consecutive particles need neighbouring planes of a grid only.
     """
 
-    linear_density: np.ndarray
-    lagrangian_site: np.ndarray
-    positions: np.ndarray
-    halo_positions: np.ndarray
-    halo_mass: np.ndarray
-    halo_particles: np.ndarray
-    halo_velocities: np.ndarray
-    attributes: Mapping[str, Any]
+    KIND: ClassVar[str] = "particles"
+    lagrangian_site: np.ndarray = array(
+        "1",
+        "particle",
+        "flat index (C order) of the initial-density node, ascending",
+        code="i",
+    )
+    position: np.ndarray = array("Mpc/h", "particle 3", "final comoving position in [0, L)")
+    attributes: Mapping[str, Any] = fields.attributes("of the box")
+
+    @property
+    def box_size(self) -> float:
+        """Side L of the periodic box [Mpc/h]."""
+        return float(self.attributes["box_size"])
+
+    @property
+    def n_grid(self) -> int:
+        """Nodes per side of the linear density."""
+        return int(self.attributes["n_grid"])
 
 
-def check_contract(box: BoxData, *, unique_sites: bool = False) -> None:
-    """Refuse a box that does not keep what :class:`BoxData` promises.
+@dataclass(frozen=True, kw_only=True)
+class Halos:
+    """Halos of a box, by decreasing mass."""
+
+    KIND: ClassVar[str] = "halos"
+    position: np.ndarray = array("Mpc/h", "halo 3", "centre of mass in [0, L)")
+    mass: np.ndarray = array("Msun/h", "halo", "mass")
+    particles: np.ndarray = array("1", "halo", "number of particles", code="i")
+    velocity: np.ndarray = array("km/s", "halo 3", "mean peculiar velocity")
+    attributes: Mapping[str, Any] = fields.attributes("of the box")
+
+    @property
+    def box_size(self) -> float:
+        """Side L of the periodic box [Mpc/h]."""
+        return float(self.attributes["box_size"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """One simulated box; its parts share attributes, at least :data:`REQUIRED_ATTRIBUTES`."""
+
+    linear_density: LinearDensity
+    particles: Particles
+    halos: Halos
+
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        delta: np.ndarray,
+        lagrangian_site: np.ndarray,
+        position: np.ndarray,
+        halo_position: np.ndarray,
+        halo_mass: np.ndarray,
+        halo_particles: np.ndarray,
+        halo_velocity: np.ndarray,
+        attributes: Mapping[str, Any],
+    ) -> Box:
+        """Build a box from the arrays of its three parts."""
+        return cls(
+            linear_density=LinearDensity(delta=delta, attributes=attributes),
+            particles=Particles(
+                lagrangian_site=lagrangian_site, position=position, attributes=attributes
+            ),
+            halos=Halos(
+                position=halo_position,
+                mass=halo_mass,
+                particles=halo_particles,
+                velocity=halo_velocity,
+                attributes=attributes,
+            ),
+        )
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Attributes of the box."""
+        return self.particles.attributes
+
+
+def check_contract(box: Box, *, unique_sites: bool = False) -> None:
+    """Check a box against the definition of :class:`Box`.
 
     Parameters
     ----------
-    box : BoxData
-        The box.
+    box : Box
     unique_sites : bool, keyword-only
-        Whether no two particles may share a Lagrangian site: so for a simulation with one
-        particle per node, not so where the density is kept on a coarser grid than the particles.
+        Whether no two particles may share a Lagrangian site: true for one particle per node, false
+        if the grid of the density is coarser than the particle lattice.
 
     Raises
     ------
     ValueError
-        With one line for everything that is broken.
+        With one line for each violation.
     """
     problems = list(_attribute_problems(box.attributes)) + list(_shape_problems(box))
-    if not problems:  # values can only be looked at in arrays of the right kind
+    if not problems:  # values are checked only in arrays of the right shape and dtype
         problems = list(_finite_problems(box))
     if not problems:
         problems = [
@@ -104,78 +184,68 @@ def check_contract(box: BoxData, *, unique_sites: bool = False) -> None:
     if problems:
         name = box.attributes.get("source", "unnamed")
         raise ValueError(
-            f"The box from source {name!r} breaks the contract of BoxData:\n  - "
+            f"The box from source {name!r} violates the contract of Box:\n  - "
             + "\n  - ".join(problems)
         )
 
 
-def check_alignment(box: BoxData, *, k_max: float = 0.1) -> None:
-    """Refuse a box whose particles do not follow its linear density.
+def check_alignment(box: Box, *, k_max: float = 0.1) -> None:
+    """Check that the particles of a box follow its linear density.
 
-    Transposed axes, a wrong origin or a wrong order of particles keep every shape and range but
-    destroy these statistics. Meant for boxes of :data:`SMALLEST_ALIGNED` and more.
+    Detects transposed axes, a wrong origin and a wrong order of particles, which leave shapes and
+    ranges unchanged. For boxes of at least :data:`SMALLEST_ALIGNED`.
 
     Parameters
     ----------
-    box : BoxData
-        A box that passes :func:`check_contract`.
+    box : Box
+        Box that passes :func:`check_contract`.
     k_max : float
-        Largest wavenumber [h/Mpc] of :func:`large_scale_correlation`.
+        Maximum wavenumber [h/Mpc].
 
     Raises
     ------
     ValueError
-        If particles are displaced from their sites by more than 15 Mpc/h rms, or the matter is
-        correlated with the linear density by less than 0.9.
+        If the rms displacement exceeds 15 Mpc/h, or the correlation coefficient of matter and
+        linear density is below 0.9.
     """
     displacement = rms_displacement(box)
     if not 0.0 < displacement < _MAX_RMS_DISPLACEMENT:
         raise ValueError(
-            f"Particles lie {displacement:.2f} Mpc/h (rms) from their Lagrangian sites, expected "
-            f"more than 0 and less than {_MAX_RMS_DISPLACEMENT}: check the order of particles, "
+            f"The rms displacement of particles from their Lagrangian sites is {displacement:.2f} "
+            f"Mpc/h, expected between 0 and {_MAX_RMS_DISPLACEMENT}: check the order of particles, "
             "the index order of lagrangian_site, and the origin of positions."
         )
     correlation = large_scale_correlation(box, k_max=k_max)
     if correlation < _MIN_LARGE_SCALE_CORRELATION:
         raise ValueError(
-            f"Matter and linear density correlate by {correlation:.3f} at k < {k_max} h/Mpc, "
-            f"expected more than {_MIN_LARGE_SCALE_CORRELATION}: check the order of the axes and "
-            "the origin of the linear density."
+            f"The correlation coefficient of matter and linear density at k < {k_max} h/Mpc is "
+            f"{correlation:.3f}, expected at least {_MIN_LARGE_SCALE_CORRELATION}: check the order "
+            "of the axes and the origin of the linear density."
         )
 
 
-def rms_displacement(box: BoxData) -> float:
-    """Return the rms distance [Mpc/h] of particles from their sites, the shortest way round."""
-    box_size, n_grid = float(box.attributes["box_size"]), box.linear_density.shape[0]
+def rms_displacement(box: Box) -> float:
+    """Return the rms displacement [Mpc/h] of particles from their sites, periodically."""
+    box_size, n_grid = float(box.attributes["box_size"]), len(box.linear_density.delta)
     total = 0.0
-    nodes = np.unravel_index(box.lagrangian_site, (n_grid,) * 3)
+    nodes = np.unravel_index(box.particles.lagrangian_site, (n_grid,) * 3)
     for axis, node in enumerate(nodes):
-        offset = box.positions[:, axis] - node * (box_size / n_grid)
+        offset = box.particles.position[:, axis] - node * (box_size / n_grid)
         offset -= box_size * np.round(offset / box_size)
         total += float(np.mean(offset**2))
     return float(np.sqrt(total))
 
 
-def large_scale_correlation(box: BoxData, *, k_max: float = 0.1) -> float:
-    """Return the correlation coefficient of matter and linear density at k < `k_max`.
+def large_scale_correlation(box: Box, *, k_max: float = 0.1) -> float:
+    """Return the correlation coefficient of matter and linear density at k < `k_max` [h/Mpc].
 
-    Parameters
-    ----------
-    box : BoxData
-        The box.
-    k_max : float
-        Largest wavenumber [h/Mpc].
-
-    Returns
-    -------
-    float
-        Sum of cross power over the root of the product of auto powers, all modes k < k_max with
-        equal weight.
+    The summed cross power over the root of the product of summed auto powers; all modes have equal
+    weight.
 
     Raises
     ------
     ValueError
-        If the box is too small to have a mode below `k_max`.
+        If the box has no mode below `k_max`.
     """
     box_size = float(box.attributes["box_size"])
     largest = int(np.floor(k_max * box_size / (2.0 * np.pi)))
@@ -183,15 +253,17 @@ def large_scale_correlation(box: BoxData, *, k_max: float = 0.1) -> float:
         raise ValueError(
             f"A box of {box_size} Mpc/h has no mode below k_max = {k_max} h/Mpc; raise k_max."
         )
-    # Four cells per half wave keep the window and the aliasing of the deposit negligible.
-    n_cells = min(box.linear_density.shape[0], 8 * largest)
-    cell = np.zeros(len(box.positions), dtype=np.int64)
+    # four cells per half wave: window and aliasing are negligible
+    n_cells = min(len(box.linear_density.delta), 8 * largest)
+    cell = np.zeros(len(box.particles.position), dtype=np.int64)
     for axis in range(3):
-        nearest = np.floor(box.positions[:, axis] * (n_cells / box_size) + 0.5).astype(np.int64)
+        nearest = np.floor(box.particles.position[:, axis] * (n_cells / box_size) + 0.5).astype(
+            np.int64
+        )
         cell = cell * n_cells + nearest % n_cells
     matter = np.bincount(cell, minlength=n_cells**3).reshape((n_cells,) * 3)
     a = _low_modes(matter.astype(np.float64), largest)
-    b = _low_modes(box.linear_density, largest)
+    b = _low_modes(box.linear_density.delta, largest)
     index = np.arange(-largest, largest + 1)
     squared = index[:, None, None] ** 2 + index[:, None] ** 2 + index[largest:] ** 2
     chosen = (squared > 0) & (squared <= (k_max * box_size / (2.0 * np.pi)) ** 2)
@@ -216,50 +288,45 @@ def _attribute_problems(attributes: Mapping[str, Any]) -> Iterator[str]:
             yield f"attribute {name!r} is {attributes[name]!r}, not a positive number"
 
 
-def _shape_problems(box: BoxData) -> Iterator[str]:
-    n, particles, halos = len(box.linear_density), len(box.positions), len(box.halo_mass)
-    expected = {
-        "linear_density": ((n, n, n), np.float32),
-        "lagrangian_site": ((particles,), np.int32),
-        "positions": ((particles, 3), np.float32),
-        "halo_positions": ((halos, 3), np.float32),
-        "halo_mass": ((halos,), np.float32),
-        "halo_particles": ((halos,), np.int32),
-        "halo_velocities": ((halos, 3), np.float32),
-    }
-    for name, (shape, dtype) in expected.items():
-        array = getattr(box, name)
-        if array.shape != shape or array.dtype != dtype:
+def _shape_problems(box: Box) -> Iterator[str]:
+    lengths = {"3": 3, "n": len(box.linear_density.delta)}
+    lengths |= {"p": len(box.particles.position), "h": len(box.halos.mass)}
+    for name, (axes, dtype) in _ARRAYS.items():
+        found, shape = attrgetter(name)(box), tuple(lengths[axis] for axis in axes)
+        if found.shape != shape or found.dtype != dtype:
             yield (
-                f"{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype).name} {shape}"
+                f"{name} is {found.dtype} {found.shape}, expected {np.dtype(dtype).name} {shape}"
             )
-    if not particles:
+    if not lengths["p"]:
         yield "there are no particles"
-    if box.attributes.get("n_grid", n) != n:
-        yield f"attribute 'n_grid' is {box.attributes['n_grid']}, linear_density has {n} nodes"
+    if box.attributes.get("n_grid", lengths["n"]) != lengths["n"]:
+        yield (
+            f"attribute 'n_grid' is {box.attributes['n_grid']}, linear_density has "
+            f"{lengths['n']} nodes"
+        )
 
 
-def _finite_problems(box: BoxData) -> Iterator[str]:
-    for name in _FLOATS:
-        if problem := blocks.not_finite(getattr(box, name)):
-            yield f"of {name}, {problem}: is the file that it is read from damaged?"
+def _finite_problems(box: Box) -> Iterator[str]:
+    for name in _ARRAYS:
+        if problem := fields.not_finite(attrgetter(name)(box)):
+            yield f"{name}: {problem}; the input file may be damaged"
     for name, value in box.attributes.items():
         if isinstance(value, float) and not np.isfinite(value):
             yield f"attribute {name!r} is {value!r}, not a finite number"
 
 
-def _density_problems(box: BoxData) -> Iterator[str]:
-    mean = float(np.mean(box.linear_density, dtype=np.float64))
-    scatter = float(np.std(box.linear_density, dtype=np.float64))
+def _density_problems(box: Box) -> Iterator[str]:
+    mean = float(np.mean(box.linear_density.delta, dtype=np.float64))
+    scatter = float(np.std(box.linear_density.delta, dtype=np.float64))
     if scatter == 0.0:
         yield f"linear_density has standard deviation {scatter}"
     elif abs(mean) > 1e-4 * scatter:
         yield f"linear_density has mean {mean:.3g}, not zero (standard deviation {scatter:.3g})"
 
 
-def _particle_problems(box: BoxData, unique_sites: bool) -> Iterator[str]:
-    yield from _outside(box, "positions")
-    site, n_sites = box.lagrangian_site, box.linear_density.size
+def _particle_problems(box: Box, unique_sites: bool) -> Iterator[str]:
+    yield from _outside(box, "particles.position")
+    site, n_sites = box.particles.lagrangian_site, box.linear_density.delta.size
     if site.min() < 0 or site.max() >= n_sites:
         yield f"lagrangian_site runs from {site.min()} to {site.max()}, outside 0 ... {n_sites - 1}"
     elif np.any(site[1:] < site[:-1]):
@@ -270,19 +337,19 @@ def _particle_problems(box: BoxData, unique_sites: bool) -> Iterator[str]:
             yield f"{shared} Lagrangian sites are shared by several particles"
 
 
-def _halo_problems(box: BoxData) -> Iterator[str]:
-    yield from _outside(box, "halo_positions")
-    if box.halo_particles.min(initial=1) < 1:
-        yield f"a halo has {box.halo_particles.min()} particles"
-    expected = box.halo_particles * float(box.attributes["particle_mass"])
-    wrong = np.count_nonzero(~np.isclose(box.halo_mass, expected, rtol=1e-5, atol=0.0))
+def _halo_problems(box: Box) -> Iterator[str]:
+    yield from _outside(box, "halos.position")
+    if box.halos.particles.min(initial=1) < 1:
+        yield f"a halo has {box.halos.particles.min()} particles"
+    expected = box.halos.particles * float(box.attributes["particle_mass"])
+    wrong = np.count_nonzero(~np.isclose(box.halos.mass, expected, rtol=1e-5, atol=0.0))
     if wrong:
         yield f"{wrong} halo masses are not halo_particles * particle_mass"
-    if np.any(np.diff(box.halo_mass) > 0):
+    if np.any(np.diff(box.halos.mass) > 0):
         yield "halos are not in order of decreasing mass"
 
 
-def _outside(box: BoxData, name: str) -> Iterator[str]:
-    values, box_size = getattr(box, name), box.attributes["box_size"]
+def _outside(box: Box, name: str) -> Iterator[str]:
+    values, box_size = attrgetter(name)(box), box.attributes["box_size"]
     if not np.all((values >= 0) & (values < box_size)):
         yield f"{name} are not all in [0, {box_size}): {values.min()} ... {values.max()} Mpc/h"

@@ -1,50 +1,22 @@
-"""The embedded source: a small N-body simulation of AbacusSummit's cosmology, run here."""
+"""The embedded source: the pipeline's own N-body simulation of AbacusSummit's cosmology."""
 
 from __future__ import annotations
 
-import logging
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lagbias.cosmology import Background, LinearPower, abacus_linear_power
 from lagbias.grids.fourier import RealFFT
-from lagbias.simulate.friends_of_friends import HaloProperties, friends_of_friends, halo_properties
+from lagbias.simulate.friends_of_friends import friends_of_friends, halo_properties
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 from lagbias.simulate.nbody import simulate
-from lagbias.sources.base import BoxData
+from lagbias.sources.base import Box
 
-__all__ = ["EmbeddedSettings", "make_box"]
+if TYPE_CHECKING:
+    from lagbias.config.sections import EmbeddedSettings
 
-logger = logging.getLogger(__name__)
-
-
-class EmbeddedSettings(Protocol):
-    """What a simulation needs to know; the configuration's section has these attributes.
-
-    Attributes
-    ----------
-    box_size : float
-        L [Mpc/h].
-    particles_per_side : int
-        Particles, and nodes of the linear density, per side.
-    redshift, initial_redshift : float
-        End and 2LPT start of the simulation.
-    steps : int
-        Steps, equal in the growth factor.
-    linking_length : float
-        Friends-of-friends linking length in mean particle separations.
-    min_halo_particles : int
-        Halos with fewer particles are left out.
-    """
-
-    box_size: float
-    particles_per_side: int
-    redshift: float
-    initial_redshift: float
-    steps: int
-    linking_length: float
-    min_halo_particles: int
+__all__ = ["make_box"]
 
 
 def make_box(
@@ -54,7 +26,7 @@ def make_box(
     threads: int = 1,
     background: Background | None = None,
     linear_power: LinearPower | None = None,
-) -> BoxData:
+) -> Box:
     """Simulate one box.
 
     Parameters
@@ -62,18 +34,18 @@ def make_box(
     settings : EmbeddedSettings
         Size and accuracy.
     seed : int
-        Seed of the initial conditions; the same seed gives the same white noise in every box
-        with the same `particles_per_side`.
+        Seed of the initial conditions; boxes of equal `particles_per_side` and seed have the same
+        white noise.
     threads : int, keyword-only
         Threads; see :func:`lagbias.simulate.nbody.simulate` on reproducibility.
     background, linear_power : optional
-        Cosmology; AbacusSummit c000 when left out.
+        Cosmology; AbacusSummit c000 by default.
 
     Returns
     -------
-    BoxData
-        With one particle per node of the linear density, in the order of the nodes, and halos in
-        order of decreasing mass.
+    Box
+        One particle per node of the linear density, in the order of the nodes; halos by decreasing
+        mass.
     """
     background = background or Background.abacus_c000()
     box_size, n_side = float(settings.box_size), int(settings.particles_per_side)
@@ -94,29 +66,6 @@ def make_box(
         steps=settings.steps,
         threads=threads,
     )
-    halos = _find_halos(positions, velocities, settings, threads=threads)
-    del velocities
-    linear_density = fft.inverse(modes)
-    linear_density *= np.float32(background.growth(scale_factor))
-    attributes = _attributes(settings, background, seed)
-    return BoxData(
-        linear_density=linear_density,
-        lagrangian_site=np.arange(n_side**3, dtype=np.int32),
-        positions=positions,
-        halo_positions=_as_float32_in_box(halos.positions, box_size),
-        halo_mass=(halos.particles * attributes["particle_mass"]).astype(np.float32),
-        halo_particles=halos.particles,
-        halo_velocities=(halos.velocities * background.velocity_factor(scale_factor)).astype(
-            np.float32
-        ),
-        attributes=attributes,
-    )
-
-
-def _find_halos(
-    positions: np.ndarray, velocities: np.ndarray, settings: EmbeddedSettings, *, threads: int
-) -> HaloProperties:
-    box_size = float(settings.box_size)
     labels = friends_of_friends(
         positions,
         box_size=box_size,
@@ -124,7 +73,23 @@ def _find_halos(
         min_particles=settings.min_halo_particles,
         threads=threads,
     )
-    return halo_properties(labels, positions, velocities, box_size=box_size)
+    halos = halo_properties(labels, positions, velocities, box_size=box_size)
+    del velocities, labels
+    linear_density = fft.inverse(modes)
+    linear_density *= np.float32(background.growth(scale_factor))
+    attributes = _attributes(settings, background, seed)
+    return Box.from_arrays(
+        delta=linear_density,
+        lagrangian_site=np.arange(n_side**3, dtype=np.int32),
+        position=positions,
+        halo_position=_as_float32_in_box(halos.positions, box_size),
+        halo_mass=(halos.particles * attributes["particle_mass"]).astype(np.float32),
+        halo_particles=halos.particles,
+        halo_velocity=(halos.velocities * background.velocity_factor(scale_factor)).astype(
+            np.float32
+        ),
+        attributes=attributes,
+    )
 
 
 def _attributes(
@@ -150,7 +115,7 @@ def _attributes(
 
 
 def _as_float32_in_box(positions: np.ndarray, box_size: float) -> np.ndarray:
-    """Round to float32; what rounds up to L is at 0."""
+    """Round to float32; positions that round up to L become 0."""
     rounded = positions.astype(np.float32)
     rounded[rounded >= box_size] = 0.0
     return rounded

@@ -23,7 +23,7 @@ def test_limits_are_inclusive():
 
 
 def test_an_empty_sample_is_explained():
-    message = r"No halo of 2 .* min_particles 500 \(the largest has 30 particles and 3e\+11 Msun/h"
+    message = r"None of 2 halos .* min_particles 500 \(the largest has 30 particles and 3e\+11 "
     with pytest.raises(ValueError, match=message):
         halos.select(np.array([20, 30]), np.array([2e11, 3e11]), min_particles=500)
 

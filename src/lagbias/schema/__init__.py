@@ -1,0 +1,1 @@
+"""Units, axes and meaning of the fields of the library's types."""
