@@ -1,4 +1,4 @@
-"""Documentation of the configuration, written from its model: a JSON Schema and tables of keys."""
+"""Documentation generated from the model of the configuration: JSON Schema and tables of keys."""
 
 import html
 import json
@@ -16,16 +16,16 @@ __all__ = ["FILES", "json_schema", "reference", "values_page"]
 _INTRODUCTION = """\
 # Configuration
 
-`config.yaml` is the default run; `tiny.yaml` (tests, minutes), `large.yaml` (hours), `abacus.yaml`
-(the paper's own boxes) and `mini.yaml` (a tiny one of their kind) are laid on top of it with
-`snakemake --configfile config/tiny.yaml`. Definitions (mappings) are merged with
-those of the default, selections (lists) are replaced. A wrong key, type or value stops the workflow
-before anything is computed, with the key, the value and the remedy.
+`config.yaml` is the default run. `tiny.yaml` (tests, minutes), `large.yaml` (hours), `abacus.yaml`
+(the boxes of the paper) and `mini.yaml` (the test simulation of abacusutils) are added on top of
+it with `snakemake --configfile config/tiny.yaml`: definitions (mappings) are merged with those of
+the default, selections (lists) replace them. An unknown key, a wrong type or an invalid value stops
+the workflow before anything is computed, with the key, the value and the remedy.
 
 To add a set of smoothing radii, add one line to `smoothing_sets`. Threads, memory and executors are
-set in `profiles/`, not here.
+set in `profiles/`.
 
-This page is written from `src/lagbias/config.py` by `python -m lagbias config --write`.
+This page is generated from `src/lagbias/config/` by `python -m lagbias config --write`.
 """
 
 
@@ -35,7 +35,7 @@ def json_schema() -> str:
 
 
 def reference() -> str:
-    """Return the Markdown page that explains every key."""
+    """Return the Markdown page that documents every key."""
     lines = [_INTRODUCTION]
     lines += ["## Top level", "", *_table(Config), ""]
     for name, field in Config.model_fields.items():
@@ -47,7 +47,7 @@ def reference() -> str:
 
 
 def values_page(config: Config) -> str:
-    """Return an HTML page of a run's configuration: every key, its value and its meaning.
+    """Return an HTML page of a run's configuration: every key, its value and its description.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ def values_page(config: Config) -> str:
     Returns
     -------
     str
-        A page that needs no other file.
+        A self-contained page.
     """
     rows = [
         f"<tr><td><code>{html.escape(key)}</code></td><td><code>{html.escape(value)}</code></td>"
-        f"<td>{html.escape(meaning)}</td></tr>"
-        for key, value, meaning in _values(config)
+        f"<td>{html.escape(description)}</td></tr>"
+        for key, value, description in _values(config)
     ]
     return _PAGE.format(run=html.escape(config.run), rows="\n".join(rows))
 
@@ -77,7 +77,7 @@ th, td {{ border-bottom: 1px solid #ccc; padding: 0.25em 0.8em; text-align: left
   vertical-align: top; }}
 </style></head><body>
 <h1>Configuration of run {run}</h1>
-<table><thead><tr><th>key</th><th>value</th><th>meaning</th></tr></thead>
+<table><thead><tr><th>key</th><th>value</th><th>description</th></tr></thead>
 <tbody>
 {rows}
 </tbody></table></body></html>
@@ -85,7 +85,7 @@ th, td {{ border-bottom: 1px solid #ccc; padding: 0.25em 0.8em; text-align: left
 
 
 def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield key, value and meaning of every leaf of the configuration."""
+    """Yield key, value and description of every leaf of the configuration."""
     for name, field in type(section).model_fields.items():
         value, key = getattr(section, name), f"{prefix}{name}"
         if isinstance(value, BaseModel):
@@ -101,7 +101,7 @@ def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, st
 
 
 def _table(section: type[BaseModel]) -> list[str]:
-    rows = ["| key | type | meaning |", "|---|---|---|"]
+    rows = ["| key | type | description |", "|---|---|---|"]
     for name, field in section.model_fields.items():
         optional = "" if field.is_required() else " Optional."
         rows.append(f"| `{name}` | {_type(field.annotation)} | {field.description}{optional} |")
@@ -109,24 +109,24 @@ def _table(section: type[BaseModel]) -> list[str]:
 
 
 def _type(annotation) -> str:
-    """Name a type in a reader's words."""
+    """Name a type in plain words."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         return _type(arguments[0])
     if origin is typing.Literal:
         return " or ".join(f"`{value}`" for value in arguments)
     if origin is list:
-        return f"list of {_type(arguments[0])}"
+        return f"list of {_type(arguments[0])}s"
     if origin is dict:
         return f"mapping of name to {_type(arguments[1])}"
     if origin is not None:
         return " or ".join(_type(a) for a in arguments if a is not type(None))
     if issubclass(annotation, BaseModel):
         return "section"
-    return {int: "integer", float: "number", str: "name", bool: "true or false"}[annotation]
+    return {int: "integer", float: "number", str: "string", bool: "boolean"}[annotation]
 
 
-#: Generated files, relative to the repository, and what makes them.
+#: Generated files, relative to the repository, and the functions that return their text.
 FILES = {
     Path("config/README.md"): reference,
     Path("workflow/schemas/config.schema.json"): json_schema,

@@ -1,17 +1,15 @@
-"""Typed configuration of a run, checked before anything is computed.
+"""Typed configuration of a run, validated before anything is computed.
 
 Definitions are mappings, which a ``--configfile`` on top of the default merges; selections are
-lists, which it replaces. Threads, memory and executors are no business of this module: they live
-in Snakemake profiles.
+lists, which it replaces. Threads, memory and executors belong to Snakemake profiles.
 """
 
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from lagbias.config import plain_values as config_input
 from lagbias.config.checks import did_you_mean, inconsistencies
 from lagbias.config.sections import (
     AbacusSettings,
@@ -23,71 +21,72 @@ from lagbias.config.sections import (
     HaloSample,
     LeastSquaresSettings,
     Name,
+    PositiveNumber,
     Section,
     Seed,
     TrainingSettings,
     section_of,
 )
-from lagbias.runtime.messages import shown
+from lagbias.runtime.messages import short_repr
 
 __all__ = ["Config", "ConfigError", "format_radius", "load"]
 
 _FAILURE = "The configuration cannot be used."
-#: Mistakes that are explained at once.
-_MOST_MISTAKES = 20
+#: Errors listed in one message.
+MAX_ERRORS = 20
 
 
 class ConfigError(ValueError):
-    """The configuration is not usable; the message names the key, the value and the remedy."""
+    """The configuration is invalid; the message names key, value and remedy."""
 
 
 class Config(Section):
     """A whole run."""
 
-    run: Name = Field(description="Name of the run; results go to `results/<run>/`.")
+    run: Name = Field(description="Name of the run; results are written to `results/<run>/`.")
     source: Literal["embedded", "abacus"] = Field(
-        description="Where the simulations come from: the section of that name, and the rules in "
-        "`workflow/rules/<source>.smk`."
+        description="Source of the simulations, configured in the section of the same name."
     )
-    embedded: EmbeddedSettings = Field(description="The pipeline's own simulations.")
+    embedded: EmbeddedSettings = Field(description="The pipeline's own N-body simulations.")
     abacus: AbacusSettings | None = Field(
-        default=None, description="Boxes of AbacusSummit; needed if they are the source."
+        default=None, description="AbacusSummit boxes; required if they are the source."
     )
-    boxes: Boxes = Field(description="Which boxes train and which validate.")
-    smoothing_sets: dict[Name, list[PositiveFloat]] = Field(
-        min_length=1, description="Radii R_f of each set of Gaussian smoothing scales [Mpc/h]."
+    boxes: Boxes = Field(description="Training and validation boxes.")
+    smoothing_sets: dict[Name, list[PositiveNumber]] = Field(
+        min_length=1, description="Gaussian smoothing radii R_f of each smoothing set [Mpc/h]."
     )
     halo_samples: dict[Name, HaloSample] = Field(
-        min_length=1, description="Halo samples, by number of particles or by mass."
+        min_length=1, description="Halo samples, selected by particle number or by mass."
     )
-    sample: Name = Field(description="The halo sample that the figures show.")
+    sample: Name = Field(description="Halo sample of all figures but `thin_mass_components`.")
     thin_samples: list[Name] = Field(
-        min_length=1, description="Samples of thin mass ranges, of low mass first (paper §5)."
+        min_length=1, description="Samples of thin mass ranges, in increasing mass (paper §5)."
     )
-    training: TrainingSettings = Field(description="The network and how it is trained.")
+    training: TrainingSettings = Field(description="The network and its training.")
     seeds: list[Seed] = Field(
-        description="One network per seed: its sub-sample of particles and its initial weights.",
+        description="One network per seed, which sets its subsample of particles and its initial "
+        "weights."
     )
-    evaluation: EvaluationSettings = Field(description="The grid on which spectra are measured.")
+    evaluation: EvaluationSettings = Field(description="The grid of the power spectra.")
     least_squares: LeastSquaresSettings = Field(
         description="The least-squares estimate of f in bins of δ and ∇²δ."
     )
     gradient_pca: GradientPCASettings = Field(description="The principal components of ∇f.")
-    figure_sets: FigureSets = Field(description="Which smoothing sets the figures compare.")
+    figure_sets: FigureSets = Field(description="Smoothing sets compared in the figures.")
     figures: list[Name] = Field(min_length=1, description="Figures to draw.")
 
     @model_validator(mode="after")
     def _check(self):
         if self.settings() is None:
             raise ValueError(
-                f"source = {self.source} needs the section {self.source}, which is missing; lay "
-                f"config/{self.source}.yaml on top with --configfile."
+                f"source = {self.source} requires the section {self.source}, which is missing. "
+                f"Add config/{self.source}.yaml with --configfile."
             )
-        if problems := list(islice(inconsistencies(self), _MOST_MISTAKES)):
+        if problems := list(islice(inconsistencies(self), MAX_ERRORS)):
             raise ValueError(" ".join(problems))
         return self
 
-    def settings(self):
+    def settings(self) -> EmbeddedSettings | AbacusSettings | None:
         """Return the settings of the chosen source."""
         return getattr(self, self.source)
 
@@ -101,7 +100,7 @@ class Config(Section):
 
 
 def format_radius(radius: float) -> str:
-    """Write a smoothing radius as it appears in paths: ``2.83``, ``8``.
+    """Format a smoothing radius for paths: ``2.83``, ``8``.
 
     Parameters
     ----------
@@ -112,12 +111,12 @@ def format_radius(radius: float) -> str:
 
 
 def load(raw: Mapping) -> Config:
-    """Check a configuration.
+    """Validate a configuration.
 
     Parameters
     ----------
     raw : mapping
-        What the YAML files merge to.
+        The merged YAML files.
 
     Returns
     -------
@@ -127,12 +126,14 @@ def load(raw: Mapping) -> Config:
     Raises
     ------
     ConfigError
-        If a key is unknown or missing, a value is of the wrong type or out of range, two values
-        contradict each other, or the files hold what no configuration does: one paragraph with
-        each key, its value and the remedy.
+        If a key is unknown or missing, a value has the wrong type or is out of range, or values
+        contradict each other: one paragraph with each key, its value and the remedy.
     """
-    for problem in config_input.problems(raw):
-        raise ConfigError(f"{_FAILURE} {problem}")
+    if not isinstance(raw, Mapping):
+        raise ConfigError(
+            f"{_FAILURE} The top level is a {type(raw).__name__}; a mapping of keys to values is "
+            f"needed."
+        )
     try:
         return Config.model_validate(dict(raw))
     except ValidationError as error:
@@ -140,23 +141,22 @@ def load(raw: Mapping) -> Config:
 
 
 def _explain(error: ValidationError) -> str:
-    """Turn pydantic's list of errors into sentences of key, value and remedy."""
+    """Turn pydantic's errors into sentences of key, value and remedy."""
     sentences = []
-    for item in error.errors()[:_MOST_MISTAKES]:
+    for item in error.errors()[:MAX_ERRORS]:
         key = ".".join(str(part) for part in item["loc"] if part != "[key]")
         if item["type"] == "extra_forbidden":
             known = _known_keys(item["loc"][:-1])
             hint = did_you_mean(str(item["loc"][-1]), known)
-            text = f"{key} is no configuration key{hint} Keys here: {', '.join(known)}."
+            text = f"{key}: unknown configuration key{hint} Keys here: {', '.join(known)}."
         elif item["type"] == "missing":
-            text = f"{key} is missing. Add it; config/README.md says what it means."
+            text = f"{key} is missing. Add it; see config/README.md."
         elif item["type"] == "value_error":
             text = str(item["ctx"]["error"])
             text = f"{key}: {text}" if key else text
         else:
             message = item["msg"][0].lower() + item["msg"][1:]
-            value = shown(item["input"])
-            text = f"{key} = {value}: {message}. config/README.md says what it may be."
+            text = f"{key} = {short_repr(item['input'])}: {message}. See config/README.md."
         sentences.append(text)
     return " ".join([_FAILURE, *sentences])
 
