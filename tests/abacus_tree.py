@@ -7,6 +7,7 @@ packing is written down from its description, so that reader and writer check ea
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -209,6 +210,14 @@ def write(path: Path, columns: dict[str, np.ndarray], header: dict) -> None:
     # small blocks, so that a column has several, as large files have
     sizes = {"compression_block_size": 1 << 18, "blosc_block_size": 1 << 16}
     file.write_to(path, all_array_compression="blsc", compression_kwargs=sizes)
+
+
+def write_checksums(root: Path) -> None:
+    """Write the checksum file of every directory of a tree, with GNU cksum."""
+    for directory in {path.parent for path in root.rglob("*.asdf")}:
+        names = sorted(path.name for path in directory.glob("*.asdf"))
+        with (directory / "checksums.crc32").open("w") as listing:
+            subprocess.run(["cksum", *names], cwd=directory, stdout=listing, check=True)
 
 
 def edit(path: Path, *, header: dict | None = None, columns: dict | None = None) -> None:

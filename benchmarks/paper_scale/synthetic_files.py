@@ -15,7 +15,7 @@ import asdf
 import numpy as np
 from abacusnbody.metadata import get_meta
 
-from lagbias.sources.abacus.acquire.checksum import CHECKSUM_FILE, cksum
+from lagbias.sources.abacus.checksum import CHECKSUM_FILE, cksum
 
 __all__ = ["COMMENT", "simulation_header", "write_checksums", "write_file"]
 

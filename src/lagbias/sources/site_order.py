@@ -1,4 +1,4 @@
-"""Particles in the order of their Lagrangian sites, in a time that grows with their number."""
+"""Sorting of particles by their Lagrangian sites, in linear time."""
 
 import numba
 import numpy as np
@@ -7,15 +7,15 @@ __all__ = ["sort_by_site"]
 
 
 def sort_by_site(
-    lagrangian_site: np.ndarray, positions: np.ndarray, n_sites: int
+    lagrangian_site: np.ndarray, position: np.ndarray, n_sites: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sort particles by their sites; those of one site stay in their order.
+    """Sort particles by their sites (stable counting sort).
 
     Parameters
     ----------
     lagrangian_site : ndarray, int32, shape (P,)
         Flat index of each particle's node; overwritten.
-    positions : ndarray, float32, shape (P, 3)
+    position : ndarray, float32, shape (P, 3)
         Positions [Mpc/h].
     n_sites : int
         Nodes of the grid.
@@ -24,7 +24,7 @@ def sort_by_site(
     -------
     lagrangian_site : ndarray, int32, shape (P,)
         Ascending.
-    positions : ndarray, float32, shape (P, 3)
+    position : ndarray, float32, shape (P, 3)
         In that order [Mpc/h].
 
     Raises
@@ -34,24 +34,24 @@ def sort_by_site(
 
     Notes
     -----
-    A counting sort: besides the result and the arguments it holds one 32-bit counter per node.
+    Memory: the positions once more, and one 32-bit counter per node.
     """
     lowest, highest = lagrangian_site.min(initial=0), lagrangian_site.max(initial=0)
     if lowest < 0 or highest >= n_sites:
         raise ValueError(
             f"Lagrangian sites run from {lowest} to {highest}, outside 0 ... {n_sites - 1}: the "
-            "particles and the density are not of one simulation."
+            "particles and the density belong to different simulations."
         )
     starts = _starts(lagrangian_site, n_sites)
-    in_order = np.empty_like(positions)
-    _scatter(lagrangian_site, positions, starts, in_order)
+    in_order = np.empty_like(position)
+    _scatter(lagrangian_site, position, starts, in_order)
     _fill(starts, lagrangian_site)
     return lagrangian_site, in_order
 
 
 @numba.njit(cache=True)
 def _starts(sites, n_sites):
-    """Return where the particles of each site begin."""
+    """Return the index of the first particle of each site."""
     starts = np.zeros(n_sites, np.uint32)
     for site in sites:
         starts[site] += 1
@@ -64,13 +64,13 @@ def _starts(sites, n_sites):
 
 
 @numba.njit(cache=True)
-def _scatter(sites, positions, starts, in_order):
-    """Put each particle in its place; `starts` ends where the particles of each site end."""
+def _scatter(sites, position, starts, in_order):
+    """Copy each particle to its place; `starts` becomes the end of each site."""
     for particle in range(len(sites)):
         place = starts[sites[particle]]
         starts[sites[particle]] = place + np.uint32(1)
         for axis in range(3):
-            in_order[place, axis] = positions[particle, axis]
+            in_order[place, axis] = position[particle, axis]
 
 
 @numba.njit(cache=True)

@@ -1,1 +1,1 @@
-"""AbacusSummit: paths, headers, reading and acquisition."""
+"""AbacusSummit: paths, acquisition and reading of its boxes."""

@@ -1,231 +1,153 @@
-"""From settings to the files of AbacusSummit boxes on this disk: plan, bring, take stock."""
+"""Acquisition of a box of AbacusSummit: its files are linked or downloaded, and verified.
+
+One rule holds for both ways: a file that ``checksums.crc32`` in its directory lists must have that
+size and checksum, or the box is refused; a file that no checksum file lists is accepted with a
+warning. With ``verify: false`` only the sizes of linked files are compared. What is recorded of
+each file is its checksum, from the list or computed.
+"""
 
 from __future__ import annotations
 
 import logging
-import shlex
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from lagbias.sources.abacus.acquire.checksum import (
-    CHECKSUM_FILE,
-    Checksum,
-    checksums_below,
-    cksum,
-    mismatch,
-)
-from lagbias.sources.abacus.acquire.errors import CorruptFileError
-from lagbias.sources.abacus.acquire.inventory import Inventory, take_inventory
-from lagbias.sources.abacus.acquire.local_tree import link_files
-from lagbias.sources.abacus.acquire.places import format_bytes, place
-from lagbias.sources.abacus.acquire.products import fetch_products, product_files
-from lagbias.sources.abacus.paths import box_paths
+import numpy as np
 
-__all__ = [
-    "SUBSAMPLE_A",
-    "AbacusSettings",
-    "bring_box",
-    "globus_batch",
-    "inventory",
-    "plan",
-    "results_bytes",
-]
+from lagbias.sources.abacus import checksum, inventory
+from lagbias.sources.abacus.checksum import CHECKSUM_FILE, AcquisitionError
+from lagbias.sources.abacus.download import MissingFileError, download, open_pool
+from lagbias.sources.abacus.inventory import format_bytes
+from lagbias.sources.abacus.paths import AcquiredFiles, box_paths, snapshot_of
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from lagbias.config.sections import AbacusSettings
 
-#: Share of all particles that is in subsample A.
+__all__ = ["SUBSAMPLE_A", "acquire_box", "check_space", "results_bytes"]
+
+log = logging.getLogger(__name__)
+
 SUBSAMPLE_A = 0.03
-#: Bytes of a particle in the results: position and Lagrangian site; of a node: features of one R_f.
-_BYTES_PER_PARTICLE, _BYTES_PER_NODE, _BYTES_PER_NODE_AND_RADIUS = 16, 4, 12
+"""Share of all particles in subsample A."""
 
 
-class AbacusSettings(Protocol):
-    """What acquisition needs to know; the configuration's section ``abacus`` has these attributes.
-
-    Attributes
-    ----------
-    directory : str
-        Where the files are, or come to.
-    base_url : str
-        Address of the collection's root.
-    link_from : str or None
-        Root of a tree that is on disk already; files are linked from it and nothing is downloaded.
-    redshift : float
-        Of the snapshot.
-    density_grid : int
-        Nodes per side of the linear density.
-    cleaned, small : bool
-        Whether cleaned halos are wanted, and whether these are the collection's small boxes.
-    verify : bool
-        Whether checksums of linked files are computed.
-    """
-
-    directory: str
-    base_url: str
-    link_from: str | None
-    redshift: float
-    density_grid: int
-    cleaned: bool
-    small: bool
-    verify: bool
-
-
-def _paths_of(settings: AbacusSettings, simulation: str) -> list[PurePosixPath]:
-    """Return the file and the products that a box needs, relative to the collection's root."""
-    paths = box_paths(
-        simulation,
-        settings.redshift,
-        n_ic=settings.density_grid,
-        cleaned=settings.cleaned,
-        small=settings.small,
-    )
-    return list(paths.values())
-
-
-def bring_box(settings: AbacusSettings, simulation: str) -> dict[PurePosixPath, Checksum]:
-    """Bring the files of a box to the directory of the data: link them, or download them.
-
-    Parameters
-    ----------
-    settings : AbacusSettings
-        Where from and where to.
-    simulation : str
-        The box.
-
-    Returns
-    -------
-    dict of PurePosixPath to Checksum
-        Every file, relative to ``settings.directory``, with what it holds.
+def acquire_box(settings: AbacusSettings, simulation: str) -> AcquiredFiles:
+    """Link or download the files of a box into ``settings.directory``, and verify them.
 
     Raises
     ------
     AcquisitionError
-        If a file cannot be had, or is not what its checksum says.
-    ValueError
-        If a path or the address is not usable.
+        If a file cannot be had or does not have its checksum.
     """
-    root, paths = settings.directory, _paths_of(settings, simulation)
+    root = Path(settings.directory)
     if settings.link_from is None:
-        fetch_products(settings.base_url, root, paths)
-        files = product_files(root, paths)
+        files = _download(settings, simulation, root)
     else:
-        files = product_files(settings.link_from, paths)
-        link_files(settings.link_from, files, root)
-    listed = checksums_below(root, files)
-    # what was downloaded is verified already
-    if settings.verify and settings.link_from is not None:
-        _verify(root, listed)
-    for relative in files:
-        if relative not in listed:
-            logger.warning("%s is in no checksum file: its content was not checked", relative)
-    return {file: listed.get(file) or cksum(place(root, file)) for file in files}
+        source = Path(settings.link_from).absolute()
+        files = inventory.files_of_box(settings, simulation, source)
+        _link(source, root, files)
+    listed = checksum.listed_checksums(root, files)
+    for file in files:
+        if file not in listed:
+            log.warning("%s is in no %s: its content was not verified", file, CHECKSUM_FILE)
+        elif settings.link_from is not None:  # downloads are verified already
+            problem = checksum.mismatch(root / file, listed[file], size_only=not settings.verify)
+            if problem:
+                raise AcquisitionError(
+                    f"{(root / file).resolve()} is corrupt: {problem}. Transfer it again; "
+                    "`snakemake inventory` lists all such files."
+                )
+    sums = [listed.get(file) or checksum.cksum(root / file) for file in files]
+    return AcquiredFiles(
+        path=np.array([str(file).encode() for file in files]),
+        size=np.array([one.size for one in sums], np.int64),
+        crc=np.array([one.crc for one in sums], np.int64),
+        directory=str(settings.directory),
+        simulation=simulation,
+    )
 
 
-def _verify(root: str | Path, listed: Mapping[PurePosixPath, Checksum]) -> None:
-    for relative, expected in listed.items():
-        path = place(root, relative)
-        if problem := mismatch(path, expected):
-            raise CorruptFileError(
-                f"{path.resolve()}, linked at {path}, is corrupt: {problem}. Transfer it again; "
-                "`snakemake inventory` says which other files are."
+def _download(settings: AbacusSettings, simulation: str, root: Path) -> list[PurePosixPath]:
+    """Download the checksum files of a box, then the files that they list."""
+    base, pool = settings.base_url.rstrip("/"), open_pool(settings.base_url)
+    paths = box_paths(simulation, **snapshot_of(settings)).values()
+    for directory in dict.fromkeys(path.parent if path.suffix else path for path in paths):
+        listing = root / directory / CHECKSUM_FILE
+        try:
+            download(f"{base}/{quote(str(directory))}/{CHECKSUM_FILE}", listing, pool=pool)
+            checksum.read_checksums(listing)
+        except MissingFileError:
+            log.warning("the server has no %s in %s", CHECKSUM_FILE, directory)
+    found = inventory.take_inventory(settings, {simulation: simulation})
+    check_space({root: sum(file.bytes_to_fetch for file in found)})
+    files = inventory.files_of_box(settings, simulation, root)
+    listed = checksum.listed_checksums(root, files)
+    for file in files:
+        download(f"{base}/{quote(str(file))}", root / file, listed.get(file), pool=pool)
+    return files
+
+
+def _link(source: Path, root: Path, files: list[PurePosixPath]) -> None:
+    """Link files, and the checksum files beside them, from one tree into another."""
+    missing = [str(file) for file in files if not os.access(source / file, os.R_OK)]
+    if missing:
+        raise AcquisitionError(
+            f"{len(missing)} of {len(files)} files are not in the tree {source} or cannot be "
+            "read:\n  - " + "\n  - ".join(missing) + "\nCorrect abacus.link_from, the directory "
+            "that holds small/, ic/ and cleaning/, or transfer these files into it."
+        )
+    listings = dict.fromkeys(file.parent / CHECKSUM_FILE for file in files)
+    for file in [*filter(lambda listing: (source / listing).is_file(), listings), *files]:
+        path = root / file
+        if path.exists() and path.samefile(source / file):
+            continue
+        if path.exists() and not path.is_symlink():
+            raise AcquisitionError(
+                f"{path} is a file, not a link to {source / file}. Move it away to use that one, "
+                "or remove abacus.link_from to use this one."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.link")
+        temporary.symlink_to(source / file)
+        temporary.replace(path)
+
+
+def check_space(needs: Mapping[str | Path, int]) -> None:
+    """Check that each disk has room for the bytes that will be written below directories on it.
+
+    Raises
+    ------
+    AcquisitionError
+        Naming the directories that share a disk, what they need and what is free; quotas are not
+        known.
+    """
+    by_disk: dict[int, dict[str | Path, int]] = {}
+    for path, count in needs.items():
+        by_disk.setdefault(inventory.existing_directory(path).stat().st_dev, {})[path] = count
+    for group in by_disk.values():
+        free = shutil.disk_usage(inventory.existing_directory(next(iter(group)))).free
+        total = sum(group.values())
+        if total > free:
+            parts = " and ".join(f"{format_bytes(n)} in {path}" for path, n in group.items())
+            raise AcquisitionError(
+                f"This run needs {parts}, but that disk has {format_bytes(free)} free. Free "
+                f"{format_bytes(total - free)}, choose another disk (abacus.directory, or the "
+                "directory of the run), use fewer boxes or smoothing radii, or link files that "
+                "are on disk already (abacus.link_from)."
             )
 
 
-def inventory(
-    settings: AbacusSettings, boxes: Mapping[str, str], *, verify: bool = False
-) -> Inventory:
-    """Take stock of where the files come from; nothing is fetched or changed.
+def results_bytes(
+    settings: AbacusSettings, particles_per_side: int, radii: Mapping[str, int]
+) -> int:
+    """Estimate the bytes of densities, particles and features; everything else is small.
 
-    Parameters
-    ----------
-    settings : AbacusSettings
-        Where to look: in ``link_from`` if it is set, in ``directory`` otherwise.
-    boxes : Mapping of str to str
-        Name of each box in use and its simulation.
-    verify : bool, keyword-only
-        Compute checksums, which reads every file.
-
-    Returns
-    -------
-    Inventory
-        One entry for each box and file.
+    `radii` is the number of smoothing radii whose features are computed, for each box.
     """
-    root = settings.link_from or settings.directory
-    files = {box: product_files(root, _paths_of(settings, boxes[box])) for box in boxes}
-    return take_inventory(files, root, verify=verify)
-
-
-def plan(settings: AbacusSettings, found: Inventory) -> str:
-    """Say in a line what acquisition will do.
-
-    Parameters
-    ----------
-    settings : AbacusSettings
-        Where from and where to.
-    found : Inventory
-        What `inventory` found.
-
-    Returns
-    -------
-    str
-        Number of files, and the bytes to download or the tree to link from.
-    """
-    missing = sum(file.plan != "keep" for file in found.distinct)
-    present = format_bytes(found.bytes_present)
-    have = f"{len(found.distinct)} files, {present} of them in {found.place}"
-    if settings.link_from is not None:
-        lack = f"; {missing} are not there whole" if missing else ""
-        return f"AbacusSummit: {have}, to be linked in {settings.directory}{lack}."
-    about = "about " if any(file.estimated for file in found.distinct) else ""
-    unknown = f" and {found.unknown_sizes} file(s) of unknown size" if found.unknown_sizes else ""
-    return (
-        f"AbacusSummit: {have}; to download: {missing} files, {about}"
-        f"{format_bytes(found.bytes_to_fetch)}{unknown}, from {settings.base_url} "
-        f"({format_bytes(found.free)} free)."
-    )
-
-
-def globus_batch(found: Inventory) -> str:
-    """Return the lines of a batch file for ``globus transfer``: files that are not there whole.
-
-    Parameters
-    ----------
-    found : Inventory
-        What `inventory` found.
-
-    Returns
-    -------
-    str
-        Source and destination of each file and of the checksum file beside it, both relative.
-    """
-    wanted = [PurePosixPath(file.path) for file in found.distinct if file.plan != "keep"]
-    listings = {path.parent / CHECKSUM_FILE for path in wanted}
-    # lines are split as a shell does
-    names = [shlex.quote(str(path)) for path in sorted({*wanted, *listings})]
-    return "".join(f"{name} {name}\n" for name in names)
-
-
-def results_bytes(settings: AbacusSettings, particles_per_side: int, radii: Mapping) -> int:
-    """Estimate the bytes of the results that are as large as a box.
-
-    Parameters
-    ----------
-    settings : AbacusSettings
-        For the density's grid.
-    particles_per_side : int
-        Of the simulation, of which subsample A is used.
-    radii : Mapping of str to int
-        Number of smoothing radii whose features are computed, for each box.
-
-    Returns
-    -------
-    int
-        Densities, particles and features of all boxes; everything else is small beside them.
-    """
-    nodes = settings.density_grid**3
-    particles = SUBSAMPLE_A * particles_per_side**3
-    per_box = _BYTES_PER_NODE * nodes + _BYTES_PER_PARTICLE * particles
-    return round(
-        sum(per_box + _BYTES_PER_NODE_AND_RADIUS * nodes * count for count in radii.values())
-    )
+    nodes, particles = settings.density_grid**3, SUBSAMPLE_A * particles_per_side**3
+    # 4 bytes per node of the density, 16 per particle (position and site), 12 per node and radius
+    return round(sum(4 * nodes + 16 * particles + 12 * nodes * count for count in radii.values()))
