@@ -1,5 +1,6 @@
 """The figures, one module each, named by content.
 
-Every figure's module has ``draw(...)``, which takes what it draws and returns a matplotlib figure;
-`lagbias.figures.common.save` writes it.
+Every module of a figure has ``load(inputs, **settings)``, which reads the artefacts at the paths
+of `inputs` (a mapping of names to a path or a list of paths) and returns the arguments of
+``draw(...)``, which returns a matplotlib figure. `lagbias.figures.common.save` writes it.
 """

@@ -1,6 +1,6 @@
 """What PC0 is made of, scale by scale (Wu, Muñoz & Eisenstein 2023, Fig. 7)."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,14 +8,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lagbias.bias.components import GradientPCA
-from lagbias.figures.common import BLUE, GREEN, ORANGE, new_figure, set_label, style
+from lagbias.figures.common import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    Inputs,
+    legend_above,
+    load_all,
+    new_figure,
+    set_label,
+    style,
+)
 
-__all__ = ["draw"]
+__all__ = ["draw", "load"]
 
 WIDTH, ROW_HEIGHT, LEGEND_HEIGHT = 7.1, 2.5, 0.3  # inches: the full text width
-MOST_COLUMNS = 3
+MAX_COLUMNS = 3
 # Label, colour, marker and its size for each feature, in the order of the columns of M; crosses
-# are larger, to be seen on top of dots.
+# are larger, so that they show on top of dots.
 FEATURES = (
     (r"$\delta$", BLUE, "o", 4.5),
     (r"$\nabla^2\delta$", ORANGE, "^", 5.0),
@@ -23,51 +33,39 @@ FEATURES = (
 )
 
 
-def draw(pcas: Mapping[str, GradientPCA]) -> Figure:
-    """Draw the coefficients of PC0 against the smoothing radius.
+def load(inputs: Inputs) -> dict:
+    """Read ``components`` of every smoothing set."""
+    return {"pcas": load_all(inputs["components"], GradientPCA)}
 
-    Parameters
-    ----------
-    pcas : Mapping of str to GradientPCA
-        Components by the name of the smoothing set, in the order of the panels.
 
-    Returns
-    -------
-    Figure
-        A panel for each set: the first row of M (eq. 4.1) for δ, ∇²δ and G2 of each R_f.
-
-    Raises
-    ------
-    ValueError
-        If there are no sets.
-    """
+def draw(pcas: Sequence[GradientPCA]) -> Figure:
+    """Draw the first row of M (eq. 4.1) against R_f for δ, ∇²δ and G2, a panel for each set."""
     if not pcas:
         raise ValueError(
             "component_coefficients needs the components of at least one smoothing set; name "
             "some in `figure_sets.components`."
         )
-    columns = min(len(pcas), MOST_COLUMNS)
+    columns = min(len(pcas), MAX_COLUMNS)
     rows = -(-len(pcas) // columns)
     with style():
         figure = new_figure(WIDTH, ROW_HEIGHT * rows + LEGEND_HEIGHT)
         panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
-        for axes, (name, pca) in zip(panels.flat, pcas.items(), strict=False):
+        for axes, pca in zip(panels.flat, pcas, strict=False):
             _plot_coefficients(axes, pca)
-            axes.set_title(set_label(name))
+            axes.set_title(set_label(pca.smoothing_set))
         for axes in panels.flat[len(pcas) :]:
             axes.remove()
         _set_limits(panels.flat[: len(pcas)], pcas)
         for axes in panels[:, 0]:
             axes.set_ylabel("coefficient in PC0")
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(FEATURES))
+        legend_above(figure, panels[0, 0], len(FEATURES))
     return figure
 
 
 def _plot_coefficients(axes: Axes, pca: GradientPCA) -> None:
-    """Markers joined by thin lines, and ticks at the radii."""
+    """Draw markers joined by thin lines, with ticks at the radii."""
     order = np.argsort(pca.smoothing_radii)
-    radii, coefficients = pca.smoothing_radii[order], pca.matrix[0].reshape(-1, 3)[order]
+    radii, coefficients = pca.smoothing_radii[order], pca.first[order]
     for (label, colour, marker, size), values in zip(FEATURES, coefficients.T, strict=True):
         look = {"color": colour, "marker": marker, "markersize": size, "label": label}
         axes.plot(radii, values, linewidth=0.7, markeredgewidth=1.4, **look)
@@ -79,10 +77,10 @@ def _plot_coefficients(axes: Axes, pca: GradientPCA) -> None:
     axes.set_xlabel(r"$R_f\ \,[h^{-1}\,\mathrm{Mpc}]$")
 
 
-def _set_limits(panels, pcas: Mapping[str, GradientPCA]) -> None:
+def _set_limits(panels: Sequence[Axes], pcas: Sequence[GradientPCA]) -> None:
     """Show all sets over the same radii, with room for the markers."""
-    radii = np.concatenate([pca.smoothing_radii for pca in pcas.values()])
-    values = np.concatenate([pca.matrix[0] for pca in pcas.values()])
+    radii = np.concatenate([pca.smoothing_radii for pca in pcas])
+    values = np.concatenate([pca.matrix[0] for pca in pcas])
     low, high = min(values.min(), 0.0), max(values.max(), 0.0)
     margin = 0.08 * max(high - low, 1e-3)
     panels[0].set_ylim(low - margin, high + margin)

@@ -9,7 +9,7 @@ from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-from lagbias.bias.components import ComponentSample
+from lagbias.bias.components import GradientPCA
 from lagbias.figures.common import BLACK
 
 __all__ = [
@@ -25,23 +25,23 @@ __all__ = [
     "thinned",
 ]
 
-#: Colour maps of f, dark where f is 0, and of components, dark in the middle on a white ground.
+#: Colour maps of f, dark at 0, and of components, dark in the middle.
 F_COLOURS, COMPONENT_COLOURS = "viridis", "managua"
 #: Components have unit variance; colours saturate beyond this many standard deviations.
 COMPONENT_SPAN = 2.0
-#: Colours follow f to this power, which tells 0 from 0.1 without hiding the largest values.
+#: Exponent of the colour scale of f; it distinguishes 0 from 0.1 and resolves the largest values.
 F_POWER = 0.4
-# Numbers that a colour bar of f may carry, and their least distance as a fraction of its length.
+# Possible ticks of a colour bar of f, and their minimum distance as a fraction of its length.
 F_TICKS = tuple(digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5))
 MIN_GAP = 0.08
 BAR_PAD = 0.02
 # The axes end where fewer than this fraction of the particles lie beyond.
 TAIL = 1e-4
-# Bins per axis: at most MOST_BINS, and on average PER_BIN particles in each bin of a plane.
-FEWEST_BINS, MOST_BINS, PER_BIN = 10, 60, 40
+# Bins per axis, with PER_BIN particles in each bin of a plane on average.
+MIN_BINS, MAX_BINS, PER_BIN = 10, 60, 40
 # Bins with fewer particles are left empty.
-LEAST_PARTICLES = 3
-# Particles that a scatter shows in each of SCATTER_BINS bins in PC0; the tails keep all.
+MIN_PARTICLES = 3
+# Particles shown in each of SCATTER_BINS bins of PC0, so that the tails keep all of theirs.
 SCATTER_BINS, SCATTER_PER_BIN = 80, 120
 
 
@@ -50,77 +50,41 @@ def component_label(component: int) -> str:
     return f"PC{component}"
 
 
-def component_range(sample: ComponentSample, component: int) -> tuple[float, float]:
-    """Return the limits of an axis, which leave out one particle in ten thousand on each side.
-
-    Parameters
-    ----------
-    sample : ComponentSample
-        The particles.
-    component : int
-        Which component.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper limit, different from each other, dimensionless.
-    """
-    low, high = np.quantile(sample.components[:, component], [TAIL, 1 - TAIL])
+def component_range(pca: GradientPCA, component: int) -> tuple[float, float]:
+    """Return the limits of an axis, never equal; one particle in 10,000 lies beyond each."""
+    low, high = np.quantile(pca.components[:, component], [TAIL, 1 - TAIL])
     margin = 0.5 if high == low else 0.0
     return float(low - margin), float(high + margin)
 
 
-def f_scale(sample: ComponentSample) -> PowerNorm:
-    """Return the colour scale of f from 0 to the largest mean f of a bin in PC0 and PC1."""
-    largest = sums_in_bins(sample, [0, 1])[1].max()
-    # fully masked: fewer particles than fill a single bin
-    largest = sample.f.max() if np.ma.is_masked(largest) else largest
+def f_scale(pca: GradientPCA) -> PowerNorm:
+    """Return the colour scale of f, from 0 to the largest mean f in bins of PC0 and PC1."""
+    largest = sums_in_bins(pca, [0, 1])[1].max()
+    # masked if no bin holds enough particles
+    largest = pca.f.max() if np.ma.is_masked(largest) else largest
     return PowerNorm(F_POWER, vmin=0.0, vmax=float(largest))
 
 
 def sums_in_bins(
-    sample: ComponentSample, components: list[int]
+    pca: GradientPCA, components: list[int]
 ) -> tuple[list[np.ndarray], np.ma.MaskedArray]:
-    """Average f in equal bins of one or more components.
+    """Average f in equally wide bins of one or more components.
 
-    Parameters
-    ----------
-    sample : ComponentSample
-        The particles.
-    components : list of int
-        The axes.
-
-    Returns
-    -------
-    edges : list of ndarray, float64, shape (b + 1,)
-        Edges of the bins of each axis, dimensionless.
-    mean : masked array, float64, shape (b, ...)
-        Mean f, masked where a bin has fewer than three particles, dimensionless.
+    Returns the edges of each axis, and the mean f, masked in bins of fewer than three particles.
     """
-    number = int(np.clip(np.sqrt(len(sample.f) / PER_BIN), FEWEST_BINS, MOST_BINS))
-    where = sample.components[:, components]
-    ranges = [component_range(sample, component) for component in components]
+    number = int(np.clip(np.sqrt(len(pca.f) / PER_BIN), MIN_BINS, MAX_BINS))
+    where = pca.components[:, components]
+    ranges = [component_range(pca, component) for component in components]
     counts, edges = np.histogramdd(where, number, ranges)
-    sums, _ = np.histogramdd(where, number, ranges, weights=sample.f)
-    few = counts < LEAST_PARTICLES
+    sums, _ = np.histogramdd(where, number, ranges, weights=pca.f)
+    few = counts < MIN_PARTICLES
     return edges, np.ma.array(sums / np.maximum(counts, 1), mask=few)
 
 
-def thinned(sample: ComponentSample) -> np.ndarray:
-    """Choose particles that fill the range of PC0 evenly and are few enough to be seen.
-
-    Parameters
-    ----------
-    sample : ComponentSample
-        The particles, in random order.
-
-    Returns
-    -------
-    ndarray, int, shape (m,)
-        Indices of the first 120 particles in each of 80 equal bins of PC0, in their order.
-    """
-    low, high = component_range(sample, 0)
-    pc0 = sample.components[:, 0]
+def thinned(pca: GradientPCA) -> np.ndarray:
+    """Return the first 120 particles in each of 80 equally wide bins of PC0, ascending indices."""
+    low, high = component_range(pca, 0)
+    pc0 = pca.components[:, 0]
     shown = np.flatnonzero((pc0 >= low) & (pc0 <= high))
     bins = np.floor((pc0[shown] - low) / (high - low) * SCATTER_BINS).astype(np.int64)
     order = np.argsort(bins, kind="stable")
@@ -129,26 +93,9 @@ def thinned(sample: ComponentSample) -> np.ndarray:
     return np.sort(shown[order[rank < SCATTER_PER_BIN]])
 
 
-def draw_plane(axes: Axes, sample: ComponentSample, component: int, scale: Normalize) -> QuadMesh:
-    """Draw the mean f in bins of PC0 and another component.
-
-    Parameters
-    ----------
-    axes : Axes
-        Where to draw.
-    sample : ComponentSample
-        The particles.
-    component : int
-        Component on the vertical axis.
-    scale : Normalize
-        Colour scale of f.
-
-    Returns
-    -------
-    QuadMesh
-        For a colour bar.
-    """
-    (x, y), mean = sums_in_bins(sample, [0, component])
+def draw_plane(axes: Axes, pca: GradientPCA, component: int, scale: Normalize) -> QuadMesh:
+    """Draw the mean f in bins of PC0 and, on the vertical axis, another component."""
+    (x, y), mean = sums_in_bins(pca, [0, component])
     mesh = axes.pcolormesh(x, y, mean.T, norm=scale, cmap=F_COLOURS, rasterized=True)
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(y[0], y[-1])
@@ -158,36 +105,24 @@ def draw_plane(axes: Axes, sample: ComponentSample, component: int, scale: Norma
     return mesh
 
 
-def draw_scatter(axes: Axes, sample: ComponentSample, component: int) -> PathCollection:
+def draw_scatter(axes: Axes, pca: GradientPCA, component: int) -> PathCollection:
     """Draw f of single particles against PC0, coloured by another component.
 
-    Parameters
-    ----------
-    axes : Axes
-        Where to draw.
-    sample : ComponentSample
-        The particles, in random order.
-    component : int
-        Component that the colours show.
-
-    Returns
-    -------
-    PathCollection
-        For a colour bar.
+    The particles of `pca` must be in random order, because only the first of each bin are shown.
     """
-    shown = thinned(sample)
+    shown = thinned(pca)
     points = axes.scatter(
-        sample.components[shown, 0],
-        sample.f[shown],
-        c=sample.components[shown, component],
+        pca.components[shown, 0],
+        pca.f[shown],
+        c=pca.components[shown, component],
         s=2.5,
         linewidths=0,
         cmap=COMPONENT_COLOURS,
         norm=Normalize(-COMPONENT_SPAN, COMPONENT_SPAN),
         rasterized=True,
     )
-    axes.set_xlim(*component_range(sample, 0))
-    top = float(sample.f[shown].max())
+    axes.set_xlim(*component_range(pca, 0))
+    top = float(pca.f[shown].max())
     axes.set_ylim(-0.03 * top, 1.04 * top)
     _unit_ticks(axes.xaxis)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -195,28 +130,16 @@ def draw_scatter(axes: Axes, sample: ComponentSample, component: int) -> PathCol
     return points
 
 
-def draw_mean(axes: Axes, sample: ComponentSample) -> None:
+def draw_mean(axes: Axes, pca: GradientPCA) -> None:
     """Draw the mean f in bins of PC0 as a line."""
-    (edges,), mean = sums_in_bins(sample, [0])
+    (edges,), mean = sums_in_bins(pca, [0])
     axes.plot(0.5 * (edges[1:] + edges[:-1]), mean, color=BLACK, linewidth=1.2)
 
 
 def add_f_bar(
     mesh: QuadMesh, panels: Axes | Sequence[Axes], *, location: str, aspect: float
 ) -> None:
-    """Add a colour bar of f, labelled with plain numbers.
-
-    Parameters
-    ----------
-    mesh : QuadMesh
-        What `draw_plane` returned.
-    panels : Axes or sequence of Axes
-        The planes that share the bar.
-    location : str
-        "top" or "right" of them.
-    aspect : float
-        Length of the bar over its thickness.
-    """
+    """Add a colour bar of f for planes that share it, labelled with plain numbers."""
     bar = mesh.figure.colorbar(
         mesh, ax=panels, location=location, aspect=aspect, pad=BAR_PAD, label="mean $f$"
     )
@@ -230,7 +153,7 @@ def add_f_bar(
 
 
 def add_component_bar(points: PathCollection, component: int, *, location: str) -> None:
-    """Add a colour bar of a component, "bottom" or "right" of a panel of `draw_scatter`."""
+    """Add a colour bar of a component at the "bottom" or "right" of a panel of `draw_scatter`."""
     points.figure.colorbar(
         points,
         ax=points.axes,
@@ -243,6 +166,6 @@ def add_component_bar(points: PathCollection, component: int, *, location: str) 
 
 
 def _unit_ticks(axis: Axis) -> None:
-    """Ticks at every second standard deviation, small ones at every half."""
+    """Set major ticks at every second standard deviation, minor ones at every half."""
     axis.set_major_locator(MultipleLocator(2.0))
     axis.set_minor_locator(MultipleLocator(0.5))

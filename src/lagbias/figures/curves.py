@@ -1,108 +1,38 @@
-"""The curves that figures draw, from the spectra of one target box."""
+"""Curves against wavenumber: ratios of spectra, and panels of them."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from lagbias.artefacts import store
+from lagbias.bias.spectra import Spectra, rebin
+from lagbias.figures.common import BAND_OPACITY, LEGEND_PADDING, LEGEND_ROW, LineStyle
 from lagbias.grids import power
 
 __all__ = [
+    "K_LABEL",
+    "RATIO_LABEL",
     "RatioCurve",
-    "Spectra",
     "check_same_order",
     "decorrelation_curve",
-    "load_spectra",
+    "finish_axes",
+    "plot_curve",
+    "plot_curves",
     "ratio_curve",
-    "rebin",
     "residual_curve",
 ]
 
-
-class Labelled(Protocol):
-    """What knows which ensemble it is of."""
-
-    def attribute(self, name: str) -> str:
-        """Return one of the attributes as text."""
-
-
-@dataclass(frozen=True)
-class Spectra:
-    """Power spectra of one target box, as the prediction step stores them.
-
-    Attributes
-    ----------
-    k : ndarray (b,) float64
-        Wavenumber of each bin [h/Mpc].
-    n_modes : ndarray (b,)
-        Number of independent modes in each bin, dimensionless.
-    halo_power, average_model_power, average_cross_power : ndarray (b,) float64
-        Halo field, field of the average f, and their cross spectrum [(Mpc/h)^3].
-    model_power, cross_power : ndarray (s, b) float64
-        The same for each of the s nets [(Mpc/h)^3].
-    seeds : ndarray (s,)
-        Seed of each net.
-    attributes : Mapping
-        ``train_box``, ``target_box``, ``smoothing_set`` and the rest of the file's attributes.
-
-    Raises
-    ------
-    ValueError
-        If the arrays do not fit together.
-    """
-
-    k: np.ndarray
-    n_modes: np.ndarray
-    halo_power: np.ndarray
-    model_power: np.ndarray
-    cross_power: np.ndarray
-    average_model_power: np.ndarray
-    average_cross_power: np.ndarray
-    seeds: np.ndarray
-    attributes: Mapping[str, object] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        bins, nets = (len(self.k),), (len(self.seeds), len(self.k))
-        expected = {
-            "n_modes": bins,
-            "halo_power": bins,
-            "average_model_power": bins,
-            "average_cross_power": bins,
-            "model_power": nets,
-            "cross_power": nets,
-        }
-        for name, shape in expected.items():
-            found = np.shape(getattr(self, name))
-            if found != shape:
-                raise ValueError(
-                    f"Spectra: `{name}` has shape {found} where {shape} is needed "
-                    f"({nets[0]} seeds, {nets[1]} bins of k)."
-                )
-
-    def attribute(self, name: str) -> str:
-        """Return one of the attributes as text, or raise ValueError naming what is missing."""
-        if name not in self.attributes:
-            raise ValueError(
-                f"Spectra: the attribute `{name}` is missing, and the figure needs it for its "
-                f"labels; present are {sorted(self.attributes)}. Make the spectra again."
-            )
-        return str(self.attributes[name])
+K_LABEL = r"$k\ \, [h\,\mathrm{Mpc}^{-1}]$"
+RATIO_LABEL = r"$P_{\rm model}\,/\,P_{\rm h}$"
 
 
 @dataclass(frozen=True)
 class RatioCurve:
-    """A line with its band.
-
-    Attributes
-    ----------
-    k : ndarray (b,)
-        Wavenumber [h/Mpc].
-    line, low, high : ndarray (b,)
-        The average f, and the smallest and largest value among the nets, dimensionless.
-    """
+    """Values of the average f (line) and their range among the networks, for every k [h/Mpc]."""
 
     k: np.ndarray
     line: np.ndarray
@@ -110,83 +40,13 @@ class RatioCurve:
     high: np.ndarray
 
 
-def load_spectra(path: str | os.PathLike) -> Spectra:
-    """Read a spectra artefact.
-
-    Parameters
-    ----------
-    path : path-like
-        File of kind ``spectra``.
-
-    Returns
-    -------
-    Spectra
-
-    Raises
-    ------
-    lagbias.artefacts.store.ArtefactError
-        If the file cannot be read or is of another kind.
-    """
-    names = [name for name in Spectra.__dataclass_fields__ if name != "attributes"]
-    artefact = store.read(path, kind="spectra", names=names)
-    return Spectra(**{name: artefact[name] for name in names}, attributes=dict(artefact.attributes))
-
-
-def rebin(spectra: Spectra, *, k_from: float = 0.1, min_log_width: float = 0.08) -> Spectra:
-    """Merge narrow bins at high k for readability; bins below `k_from` are left as they are.
-
-    Powers are averaged with the number of modes as weight, so a merged bin holds what one wide
-    bin would have measured. Ratios must be formed afterwards.
-
-    Parameters
-    ----------
-    spectra : Spectra
-    k_from : float
-        Smallest wavenumber from which bins are merged [h/Mpc].
-    min_log_width : float
-        Merged bins span at least this in ln k, dimensionless.
-
-    Returns
-    -------
-    Spectra
-        With at most as many bins.
-    """
-    k, weights = np.asarray(spectra.k), np.asarray(spectra.n_modes, dtype=np.float64)
-    starts = [0]
-    for index in range(1, len(k)):
-        first = k[starts[-1]]
-        if first < k_from or np.log(k[index] / first) >= min_log_width:
-            starts.append(index)
-    total = np.add.reduceat(weights, starts)
-
-    def average(values: np.ndarray) -> np.ndarray:
-        return np.add.reduceat(np.asarray(values) * weights, starts, axis=-1) / total
-
-    averaged = ("k", "halo_power", "model_power", "cross_power")
-    averaged += ("average_model_power", "average_cross_power")
-    return replace(
-        spectra, n_modes=total, **{name: average(getattr(spectra, name)) for name in averaged}
-    )
-
-
 def ratio_curve(spectra: Spectra, *, k_max: float = 1.0) -> RatioCurve:
-    """P_model / P_h of the average f, with the range of the nets.
-
-    Parameters
-    ----------
-    spectra : Spectra
-    k_max : float
-        Bins above are left out [h/Mpc].
-
-    Returns
-    -------
-    RatioCurve
-    """
+    """P_model / P_h in merged bins (see `lagbias.bias.spectra.rebin`) up to `k_max` [h/Mpc]."""
     return _curve(spectra, lambda model, cross, halo: model / halo, k_max)
 
 
 def residual_curve(spectra: Spectra, *, k_max: float = 1.0) -> RatioCurve:
-    """P_uncorr / P_h (Wu, Muñoz & Eisenstein 2023, eq. 3.1); arguments as in `ratio_curve`."""
+    """P_uncorr / P_h (Wu, Muñoz & Eisenstein 2023, eq. 3.1), as `ratio_curve`."""
     return _curve(
         spectra,
         lambda model, cross, halo: power.uncorrelated_power(model, cross, halo) / halo,
@@ -195,7 +55,7 @@ def residual_curve(spectra: Spectra, *, k_max: float = 1.0) -> RatioCurve:
 
 
 def decorrelation_curve(spectra: Spectra, *, k_max: float = 1.0) -> RatioCurve:
-    """1 - r with r = P_hm / sqrt(P_model P_h); arguments as in `ratio_curve`."""
+    """1 - r with r = P_hm / sqrt(P_model P_h), as `ratio_curve`."""
     return _curve(
         spectra,
         lambda model, cross, halo: 1.0 - power.correlation_coefficient(model, cross, halo),
@@ -204,40 +64,102 @@ def decorrelation_curve(spectra: Spectra, *, k_max: float = 1.0) -> RatioCurve:
 
 
 def _curve(spectra: Spectra, function: Callable, k_max: float) -> RatioCurve:
-    """Apply `function(model, cross, halo)` to the average f and to every net."""
+    """Apply `function(model, cross, halo)` to the average f and to every network."""
+    spectra = rebin(spectra)
     shown = spectra.k <= k_max
     halo = spectra.halo_power[shown]
     line = function(spectra.average_model_power[shown], spectra.average_cross_power[shown], halo)
-    nets = function(spectra.model_power[:, shown], spectra.cross_power[:, shown], halo)
-    return RatioCurve(spectra.k[shown], line, nets.min(axis=0), nets.max(axis=0))
+    networks = function(spectra.model_power[:, shown], spectra.cross_power[:, shown], halo)
+    return RatioCurve(spectra.k[shown], line, networks.min(axis=0), networks.max(axis=0))
 
 
 def check_same_order(
-    first: Sequence[Labelled],
-    second: Sequence[Labelled],
-    *,
-    keys: Sequence[str],
-    requirement: str,
+    first: Sequence[Any], second: Sequence[Any], *, keys: Sequence[str], requirement: str
 ) -> None:
-    """Raise ValueError unless two lists are of the same ensembles, in the same order.
+    """Raise ValueError unless two sequences hold ensembles with the same labels, and at least one.
 
-    Parameters
-    ----------
-    first, second : sequence
-        What is drawn side by side; anything with ``attribute(name)``, such as `Spectra`.
-    keys : sequence of str, keyword-only
-        The attributes that tell ensembles and boxes apart.
-    requirement : str, keyword-only
-        What the lists must be, as the message says it.
-
-    Raises
-    ------
-    ValueError
-        If they differ, or are empty.
+    `keys` name the labels; `requirement` begins the message.
     """
     found = [
-        [tuple(entry.attribute(key) for key in keys) for entry in entries]
+        [tuple(getattr(entry, key) for key in keys) for entry in entries]
         for entries in (first, second)
     ]
     if not found[0] or found[0] != found[1]:
         raise ValueError(f"{requirement}; got {found[0]} and {found[1]} as {tuple(keys)}.")
+
+
+def plot_curve(axes: Axes, curve: RatioCurve, look: LineStyle, *, label: str | None = None) -> None:
+    """Draw a curve and, if there are several networks, its band."""
+    if np.any(curve.high > curve.low):
+        axes.fill_between(
+            curve.k, curve.low, curve.high, color=look.colour, alpha=BAND_OPACITY, linewidth=0
+        )
+    axes.plot(curve.k, curve.line, color=look.colour, linestyle=look.dashes, label=label)
+
+
+def plot_curves(
+    axes: Axes,
+    curves: Sequence[RatioCurve],
+    looks: Sequence[LineStyle],
+    labels: Sequence[str],
+) -> None:
+    """Draw several curves, see `plot_curve`."""
+    for curve, look, label in zip(curves, looks, labels, strict=True):
+        plot_curve(axes, curve, look, label=label)
+
+
+def finish_axes(
+    axes: Axes,
+    curves: Sequence[RatioCurve],
+    *,
+    reference: float | None = None,
+    legend_rows: int = 0,
+) -> None:
+    """Set limits that hold all curves, with room for a legend at the top, and format the axes.
+
+    The vertical scale must be set before. `reference` is the value of a dashed horizontal line.
+    """
+    logarithmic = axes.get_yscale() == "log"
+    values = np.concatenate([v for c in curves for v in (c.line, c.low, c.high)])
+    values = values[np.isfinite(values) & ((values > 0) | (not logarithmic))]
+    if values.size == 0:
+        raise ValueError(
+            "Nothing to draw: the spectra have no finite value in the figure's range of k. Use a "
+            "larger box, or check the spectra."
+        )
+    if reference is not None:
+        axes.axhline(reference, color="black", linestyle=(0, (3, 2)), linewidth=0.8, zorder=1)
+        values = np.append(values, reference)
+    if logarithmic:
+        values = np.log10(values)
+    low, high = values.min(), values.max()
+    span = max(high - low, 1e-3)
+    low, high = low - 0.06 * span, high + 0.06 * span
+    if legend_rows:
+        share = LEGEND_PADDING + LEGEND_ROW * legend_rows
+        high += (high - low) * share / (1 - share)
+    axes.set_ylim(*((10**low, 10**high) if logarithmic else (low, high)))
+    if logarithmic:
+        _label_decades(axes.yaxis, decades=high - low)
+    _format_k_axis(axes, np.concatenate([curve.k for curve in curves]))
+
+
+def _format_k_axis(axes: Axes, k: np.ndarray) -> None:
+    """Make a logarithmic axis from the smallest k to the largest, or a round number near it."""
+    axes.set_xscale("log")
+    low, high = k.min(), k.max()
+    margin = 1.03 if high > low else 1.5
+    low, high = low / margin, high * margin
+    rounded = [step * 10.0 ** np.floor(np.log10(high)) for step in (1, 2, 5, 10)]
+    high = next((value for value in rounded if high <= value < 1.25 * high), high)
+    axes.set_xlim(low, high)
+    _label_decades(axes.xaxis, decades=min(np.log10(high / low), 1.0))
+
+
+def _label_decades(axis: Axis, *, decades: float) -> None:
+    """Label a logarithmic axis with plain numbers, more densely if it spans few decades."""
+    steps = (1.0,) if decades > 1.3 else (1.0, 2.0, 5.0) if decades > 0.5 else np.arange(1.0, 10.0)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_minor_locator(LogLocator(subs=np.arange(2.0, 10.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

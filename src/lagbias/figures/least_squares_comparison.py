@@ -1,6 +1,5 @@
 """f and model power, least squares against networks (Wu, Muñoz & Eisenstein 2023, Fig. 2)."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -10,71 +9,45 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.special import ndtr
 
+from lagbias.bias.binned import BinnedF
+from lagbias.bias.least_squares import LeastSquares
+from lagbias.bias.spectra import Spectra
 from lagbias.figures.common import (
     BLACK,
     BLUE,
     DASHES,
     GREEN,
-    K_LABEL,
     LEGEND_PADDING,
     LEGEND_ROW,
     ORANGE,
     SKY,
     VERMILION,
+    Inputs,
     LineStyle,
-    finish_axes,
+    load_one,
     new_figure,
-    plot_curve,
     style,
 )
-from lagbias.figures.curves import Spectra, ratio_curve, rebin
+from lagbias.figures.curves import K_LABEL, RATIO_LABEL, finish_axes, plot_curves, ratio_curve
 
-__all__ = ["BinnedF", "draw"]
+__all__ = ["draw", "load"]
 
 WIDTH, HEIGHT = 7.1, 3.4  # inches: the full text width
-# Of the bins of ∇²δ, from cold to warm; other numbers of bins take colours between these.
+# Colours of the bins of ∇²δ, from cold to warm; other numbers of bins interpolate.
 SPECTRUM = (BLUE, SKY, GREEN, ORANGE, VERMILION)
 F_BAND_OPACITY = 0.14
-# The legend of f takes the upper left of its panel, this fraction of the width.
+# Fraction of the panel's width that the legend of f takes, in the upper left.
 LEGEND_WIDTH = 0.5
 
 
-@dataclass(frozen=True)
-class BinnedF:
-    """f in bins of δ, and in bins of ∇²δ within each of these.
-
-    Attributes
-    ----------
-    delta_edges : ndarray, float64, shape (D + 1,)
-        Edges in δ/σ, dimensionless; the outermost bins also hold what lies beyond.
-    lap_delta_edges : ndarray, float64, shape (D, L + 1)
-        Edges in ∇²δ/σ of each bin of δ, dimensionless.
-    f : ndarray, shape (s, D, L)
-        One table for each sub-sample or network, dimensionless.
-    share : ndarray, shape (D, L)
-        Fraction of all particles in each bin, dimensionless.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit together.
-    """
-
-    delta_edges: np.ndarray
-    lap_delta_edges: np.ndarray
-    f: np.ndarray
-    share: np.ndarray
-
-    def __post_init__(self) -> None:
-        bins = np.shape(self.share)
-        shapes = {name: np.shape(getattr(self, name)) for name in self.__dataclass_fields__}
-        fits = len(bins) == 2 and shapes["f"][1:] == bins and shapes["f"][0] > 0
-        fits = fits and shapes["delta_edges"] == (bins[0] + 1,)
-        if not fits or shapes["lap_delta_edges"] != (bins[0], bins[1] + 1):
-            raise ValueError(
-                f"BinnedF: the arrays have shapes {shapes}; with D bins of δ and L of ∇²δ they "
-                "must be (D + 1,), (D, L + 1), (s, D, L) and (D, L)."
-            )
+def load(inputs: Inputs) -> dict:
+    """Read ``least_squares``, ``networks_binned`` and their spectra on one box."""
+    return {
+        "least_squares": load_one(inputs["least_squares"], LeastSquares),
+        "networks": load_one(inputs["networks_binned"], BinnedF),
+        "spectra_least_squares": load_one(inputs["spectra_least_squares"], Spectra),
+        "spectra_networks": load_one(inputs["spectra_networks"], Spectra),
+    }
 
 
 def draw(
@@ -86,30 +59,10 @@ def draw(
     min_share: float = 1e-4,
     k_max: float = 1.0,
 ) -> Figure:
-    """Draw f against δ for each bin of ∇²δ, and the power of both model fields.
+    """Draw f against δ for each bin of ∇²δ, and the power of both model fields on one box.
 
-    Parameters
-    ----------
-    least_squares, networks : BinnedF
-        f of the least squares, one table for each sub-sample, and mean f of each network's
-        particles in the same bins.
-    spectra_least_squares, spectra_networks : Spectra
-        Of both, on one target box.
-    min_share : float
-        Bins with a smaller fraction of the particles are left out, dimensionless: their
-        least-squares f is mostly noise.
-    k_max : float
-        Largest wavenumber shown [h/Mpc].
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    ValueError
-        If the two f are in different bins, none holds enough particles, or the spectra are of
-        different boxes.
+    Bins with a share of all particles below `min_share`, whose least-squares f is mostly noise,
+    are left out.
     """
     _check(least_squares, networks, spectra_least_squares, spectra_networks, min_share)
     with style():
@@ -122,31 +75,32 @@ def draw(
 
 
 def _check(least_squares, networks, spectra_least_squares, spectra_networks, min_share) -> None:
-    """Raise ValueError where the inputs cannot be compared."""
+    """Raise ValueError unless the inputs can be compared."""
     for name in ("delta_edges", "lap_delta_edges"):
         if not np.array_equal(getattr(least_squares, name), getattr(networks, name)):
             raise ValueError(
-                f"least_squares_comparison: the two f differ in `{name}`, so they are not in the "
-                "same bins; bin the networks' f again."
+                f"least_squares_comparison: least squares and networks have different `{name}`; "
+                "bin the networks' f again."
             )
     if not (least_squares.share >= min_share).any():
         raise ValueError(
             f"least_squares_comparison: no bin holds {min_share:g} of the particles or more (the "
             f"largest has {least_squares.share.max():g}); use fewer bins or lower min_share."
         )
-    boxes = [entry.attribute("target_box") for entry in (spectra_least_squares, spectra_networks)]
+    boxes = [entry.target_box for entry in (spectra_least_squares, spectra_networks)]
     if boxes[0] != boxes[1]:
         raise ValueError(
-            f"least_squares_comparison: the spectra are of `{boxes[0]}` and `{boxes[1]}`; the "
-            "right-hand panel compares both f on one box."
+            f"least_squares_comparison: the spectra are of `{boxes[0]}` and `{boxes[1]}`, but must "
+            "be of one box."
         )
 
 
 def _f_panel(axes: Axes, least_squares: BinnedF, networks: BinnedF, min_share: float) -> None:
-    """F against δ: colours are bins of ∇²δ, solid least squares with its band, dashed networks."""
+    """Draw f against δ in the colours of the bins of ∇²δ: least squares solid, networks dashed."""
     delta = _mean_delta(least_squares.delta_edges)
     populated = least_squares.share >= min_share
-    colours = _ordered_colours(populated.shape[1])
+    spectrum = LinearSegmentedColormap.from_list("bins", SPECTRUM)
+    colours = list(spectrum(np.linspace(0, 1, populated.shape[1])))
     names = _percentile_names(least_squares.share)
     handles = [
         Line2D([], [], color=BLACK, label="least squares"),
@@ -164,7 +118,7 @@ def _f_panel(axes: Axes, least_squares: BinnedF, networks: BinnedF, min_share: f
         rows = populated[:, column]
         x, f = delta[rows], least_squares.f[:, rows, column]
         if len(f) > 1:
-            # cut, because one noisy bin would set the scale
+            # clipped, because a single noisy bin would set the scale
             low, high = (np.minimum(edge, top) for edge in (f.min(axis=0), f.max(axis=0)))
             axes.fill_between(x, low, high, color=colour, alpha=F_BAND_OPACITY, linewidth=0)
         for entry, pattern in zip(average, ("solid", DASHES), strict=True):
@@ -175,38 +129,32 @@ def _f_panel(axes: Axes, least_squares: BinnedF, networks: BinnedF, min_share: f
 
 
 def _power_panel(axes: Axes, least_squares: Spectra, networks: Spectra, k_max: float) -> None:
-    """P_model / P_h of both, on one box."""
-    curves = [ratio_curve(rebin(entry), k_max=k_max) for entry in (least_squares, networks)]
+    """Draw P_model / P_h of both, on one box."""
+    curves = [ratio_curve(entry, k_max=k_max) for entry in (least_squares, networks)]
     looks = (LineStyle(BLUE), LineStyle(VERMILION, DASHES))
-    for curve, look, label in zip(curves, looks, ("least squares", "networks"), strict=True):
-        plot_curve(axes, curve, look, label=label)
+    plot_curves(axes, curves, looks, ("least squares", "networks"))
     finish_axes(axes, curves, reference=1.0, legend_rows=1)
     axes.legend(loc="upper left", ncols=2)
     axes.set_xlabel(K_LABEL)
-    axes.set_ylabel(r"$P_{\rm model}\,/\,P_{\rm h}$")
+    axes.set_ylabel(RATIO_LABEL)
 
 
 def _mean_delta(edges: np.ndarray) -> np.ndarray:
-    """Mean of a unit normal variable in each bin, which δ/σ is; wide outer bins need it."""
+    """Return the mean δ/σ in each bin, for a normal distribution; it matters in wide outer bins."""
     bounds = np.concatenate([[-np.inf], edges[1:-1], [np.inf]])
     density = np.exp(-0.5 * bounds**2) / np.sqrt(2 * np.pi)
     return -np.diff(density) / np.diff(ndtr(bounds))
 
 
-def _ordered_colours(number: int) -> list[tuple]:
-    """Colours whose hue follows the order of the bins."""
-    return list(LinearSegmentedColormap.from_list("bins", SPECTRUM)(np.linspace(0, 1, number)))
-
-
 def _percentile_names(share: np.ndarray) -> list[str]:
-    """Range of percentiles of each bin of ∇²δ, from the particles in them."""
+    """Return the range of percentiles of each bin of ∇²δ, from its share of the particles."""
     edges = np.concatenate([[0.0], np.cumsum(share.sum(axis=0)) / share.sum()])
     bounds = [f"{100 * edge:.0f}" for edge in edges]
     return [f"{low}–{high}" for low, high in pairwise(bounds)]
 
 
 def _set_limits(axes: Axes, delta: np.ndarray, f: np.ndarray, *, legend_rows: int) -> float:
-    """Show all lines and zero, those below the legend clear of it; return the largest f shown.
+    """Set limits that hold zero and all lines, clear of the legend; return the largest f shown.
 
     `f` is the largest of the lines at each `delta`.
     """

@@ -1,37 +1,72 @@
-"""Validation loss beside the power ratio, for some ensembles: what two figures share."""
+"""Validation loss beside the power ratio of some ensembles: what two figures share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
+from lagbias.bias.spectra import Spectra
 from lagbias.figures.common import (
     BAND_OPACITY,
-    K_LABEL,
+    Inputs,
     LineStyle,
-    finish_axes,
+    legend_above,
+    load_all,
     new_figure,
-    plot_curve,
     style,
 )
-from lagbias.figures.curves import Spectra, check_same_order, ratio_curve, rebin
-from lagbias.figures.histories import LossHistories
+from lagbias.figures.curves import (
+    K_LABEL,
+    RATIO_LABEL,
+    check_same_order,
+    finish_axes,
+    plot_curves,
+    ratio_curve,
+)
+from lagbias.training.network import Network
 
-__all__ = ["draw_loss_and_power", "loss_range"]
+__all__ = ["draw_loss_and_power", "group", "load_losses_and_spectra", "loss_range"]
 
 WIDTH, HEIGHT, LEGEND_ROW_HEIGHT = 7.1, 3.2, 0.2  # inches: the full text width
 # Parts of the training that the vertical range leaves out: the mean falls steeply at first, and
 # single networks can be slower than that by some epochs.
 LEFT_OUT_OF_MEANS, LEFT_OUT_OF_BANDS = 1 / 3, 1 / 2
-# Bands of more than two ensembles lie on top of each other: fainter, with edges to follow.
+# Bands of more than two ensembles overlap: fainter, with edges.
 FAINT, EDGE_OPACITY, EDGE_WIDTH = 0.08, 0.55, 0.6
-MOST_TICKS = 8
+MAX_TICKS = 8
+_LABELS = ("train_box", "validation_box", "sample", "smoothing_set", "inputs")
+
+
+def load_losses_and_spectra(inputs: Inputs) -> dict:
+    """Read ``networks``, in ensembles, and ``spectra``."""
+    return {
+        "ensembles": group(load_all(inputs["networks"], Network)),
+        "spectra": load_all(inputs["spectra"], Spectra),
+    }
+
+
+def group(networks: Iterable[Network]) -> list[list[Network]]:
+    """Group networks into ensembles by smoothing set and inputs; refuse mixed ones."""
+    groups: dict[tuple[str, str], list[Network]] = {}
+    for network in networks:
+        groups.setdefault((network.smoothing_set, network.inputs), []).append(network)
+    for members in groups.values():
+        kinds = {
+            (*(getattr(network, name) for name in _LABELS), len(network.validation_losses))
+            for network in members
+        }
+        if len(kinds) > 1:
+            raise ValueError(
+                f"Networks of one ensemble differ in {', '.join(_LABELS)} or epochs: "
+                f"{sorted(kinds)}. Train them again with one configuration."
+            )
+    return list(groups.values())
 
 
 def draw_loss_and_power(
-    histories: Sequence[LossHistories],
+    ensembles: Sequence[Sequence[Network]],
     spectra: Sequence[Spectra],
     looks: Sequence[LineStyle],
     labels: Sequence[str],
@@ -40,114 +75,78 @@ def draw_loss_and_power(
 ) -> Figure:
     """Draw validation loss against epoch on the left, P_model / P_h on the right.
 
-    Parameters
-    ----------
-    histories : sequence of LossHistories
-        One entry for each ensemble.
-    spectra : sequence of Spectra
-        The same ensembles in the same order, on one target box.
-    looks : sequence of LineStyle
-        Colour and dashes of each.
-    labels : sequence of str
-        Legend entry of each.
-    k_max : float
-        Largest wavenumber shown [h/Mpc].
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    ValueError
-        If there are no ensembles, or the two lists do not hold the same ones.
+    Ensembles (see `group`), spectra, looks and labels are in the same order.
     """
     check_same_order(
-        histories,
+        [ensemble[0] for ensemble in ensembles],
         spectra,
         keys=("train_box", "smoothing_set", "inputs"),
         requirement="Losses and spectra must be of the same ensembles, in the same order, and at "
         "least one",
     )
+    losses = [np.stack([network.validation_losses for network in each]) for each in ensembles]
     columns = 3 if len(labels) > 4 else 2
     rows = -(-len(labels) // columns)
     with style():
         figure = new_figure(WIDTH, HEIGHT + LEGEND_ROW_HEIGHT * rows)
         left, right = figure.subplots(1, 2)
-        for entry, look in zip(histories, looks, strict=True):
-            _plot_loss(left, entry, look, faint=len(histories) > 2)
-        _finish_loss(left, histories)
-        curves = [ratio_curve(rebin(entry), k_max=k_max) for entry in spectra]
-        for curve, look, label in zip(curves, looks, labels, strict=True):
-            plot_curve(right, curve, look, label=label)
+        for of_ensemble, look in zip(losses, looks, strict=True):
+            _plot_loss(left, of_ensemble, look, faint=len(losses) > 2)
+        _finish_loss(left, losses)
+        curves = [ratio_curve(entry, k_max=k_max) for entry in spectra]
+        plot_curves(right, curves, looks, labels)
         finish_axes(right, curves, reference=1.0)
         right.set_xlabel(K_LABEL)
-        right.set_ylabel(r"$P_{\rm model}\,/\,P_{\rm h}$")
-        handles, names = right.get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=columns)
+        right.set_ylabel(RATIO_LABEL)
+        legend_above(figure, right, columns)
     return figure
 
 
-def loss_range(histories: Sequence[LossHistories]) -> tuple[float, float]:
-    """Range of validation losses that shows how ensembles differ at the end of the training.
+def loss_range(losses: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Return the range of losses (networks, epochs) that shows the end of the training.
 
     It holds the mean over the networks from a third of the training on, and every network in the
     second half; the first epochs, far above, are left out.
-
-    Parameters
-    ----------
-    histories : sequence of LossHistories
-        At least one.
-
-    Returns
-    -------
-    tuple of float
-        Smallest and largest loss per cell, dimensionless.
-
-    Raises
-    ------
-    ValueError
-        If a loss in that range of epochs is not a finite number.
     """
     values = []
-    for entry in histories:
-        n_epochs, losses = len(entry.epochs), entry.validation
-        values.append(losses.mean(axis=0)[int(LEFT_OUT_OF_MEANS * n_epochs) :])
-        values.append(losses[:, int(LEFT_OUT_OF_BANDS * n_epochs) :].ravel())
+    for of_ensemble in losses:
+        n_epochs = of_ensemble.shape[1]
+        values.append(of_ensemble.mean(axis=0)[int(LEFT_OUT_OF_MEANS * n_epochs) :])
+        values.append(of_ensemble[:, int(LEFT_OUT_OF_BANDS * n_epochs) :].ravel())
     values = np.concatenate(values)
     if not np.all(np.isfinite(values)):
         raise ValueError(
-            "A validation loss is not a finite number, so it cannot be drawn. Name a validation "
-            "box in `boxes.validation` and train the networks again."
+            "Validation losses are not finite. Name a box in `boxes.validation` and train the "
+            "networks again."
         )
     return float(values.min()), float(values.max())
 
 
-def _plot_loss(axes: Axes, history: LossHistories, look: LineStyle, *, faint: bool) -> None:
-    """Mean over the networks, their range, and a point where there is but one epoch."""
-    losses = history.validation
+def _plot_loss(axes: Axes, losses: np.ndarray, look: LineStyle, *, faint: bool) -> None:
+    """Draw the mean over the networks and their range; a single epoch is a point."""
+    epochs = np.arange(1, losses.shape[1] + 1)
     if len(losses) > 1:
         low, high = losses.min(axis=0), losses.max(axis=0)
         opacity = FAINT if faint else BAND_OPACITY
-        axes.fill_between(history.epochs, low, high, color=look.colour, alpha=opacity, linewidth=0)
+        axes.fill_between(epochs, low, high, color=look.colour, alpha=opacity, linewidth=0)
         if faint:
             edge = {"color": look.colour, "alpha": EDGE_OPACITY, "linewidth": EDGE_WIDTH}
-            axes.plot(history.epochs, np.transpose([low, high]), **edge)
-    marker = "o" if len(history.epochs) == 1 else None
+            axes.plot(epochs, np.transpose([low, high]), **edge)
+    marker = "o" if len(epochs) == 1 else None
     mean = losses.mean(axis=0)
-    axes.plot(history.epochs, mean, color=look.colour, linestyle=look.dashes, marker=marker)
+    axes.plot(epochs, mean, color=look.colour, linestyle=look.dashes, marker=marker)
 
 
-def _finish_loss(axes: Axes, histories: Sequence[LossHistories]) -> None:
+def _finish_loss(axes: Axes, losses: Sequence[np.ndarray]) -> None:
     """Set limits, whole numbers on the epoch axis, and labels."""
-    low, high = loss_range(histories)
+    low, high = loss_range(losses)
     margin = 0.06 * max(high - low, 1e-3 * abs(high))
     axes.set_ylim(low - margin, high + margin)
-    last = max(int(entry.epochs[-1]) for entry in histories)
+    last = max(of_ensemble.shape[1] for of_ensemble in losses)
     room = min(0.03 * (last - 1), 0.9) or 0.5  # less than one: there is no epoch 0
     axes.set_xlim(1 - room, last + room)
     steps = (digit * 10**power for power in range(9) for digit in (1, 2, 5))
-    step = next(step for step in steps if last <= MOST_TICKS * step)
+    step = next(step for step in steps if last <= MAX_TICKS * step)
     axes.xaxis.set_major_locator(MultipleLocator(step))
     axes.xaxis.set_minor_locator(MultipleLocator(1 if step < 20 else step // 5))
     axes.set_xlabel("epoch")

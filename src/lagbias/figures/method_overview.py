@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from lagbias.figures.common import new_figure, style
+from lagbias.figures.common import Inputs, load_one, new_figure, style
 from lagbias.figures.slab import MAP_SMOOTHING, Slab
 
-__all__ = ["circle_areas", "draw"]
+__all__ = ["circle_areas", "draw", "load"]
 
 WIDTH, HEIGHT = 7.1, 6.9  # inches: the full text width
-KEY = (1.0, 5.0, 20.0)  # weights whose circles the key shows
-# Diameter of the circle of f = 1, in distances of neighbouring particles of the layer.
+KEY = (1.0, 5.0, 20.0)  # f of the circles in the key
+# Diameter of the circle of f = 1, over the distance of neighbouring particles in the layer.
 _UNIT_DIAMETER = 0.5
 _PANEL = 2.75  # side of a panel [inches], as the layout below makes it
-# without the darkest ends, on which the outlines of circles would be lost
+# without the darkest ends, on which outlines of circles would not show
 _DELTA_COLOURS = LinearSegmentedColormap.from_list(
     "delta", colormaps["RdBu_r"](np.linspace(0.1, 0.9, 256))
 )
@@ -29,57 +29,39 @@ _MAP_RANGE = (0.1, 200.0)  # of 1 + δ: voids are black, clusters saturate
 _INK, _EDGE = "#1A1A1A", 0.3
 
 
+def load(inputs: Inputs) -> dict:
+    """Read ``slab``."""
+    return {"slab": load_one(inputs["slab"], Slab)}
+
+
 def circle_areas(f: np.ndarray, slab: Slab) -> np.ndarray:
-    """Sizes of circles whose area is proportional to f.
-
-    Parameters
-    ----------
-    f : ndarray, shape (p,)
-        Weights, dimensionless.
-    slab : Slab
-        Gives the distance of neighbouring particles in the panel.
-
-    Returns
-    -------
-    ndarray, shape (p,)
-        Squares of the diameters [points²], as `Axes.scatter` takes them.
-    """
+    """Return sizes of circles with areas proportional to f [points²], for `Axes.scatter`."""
     spacing = 72.0 * _PANEL * slab.layer_thickness / slab.region_size
     return np.asarray(f) * (_UNIT_DIAMETER * spacing) ** 2
 
 
 def draw(slab: Slab) -> Figure:
-    """Draw the four panels.
-
-    Parameters
-    ----------
-    slab : Slab
-        A layer of particles and the two halo fields around them.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    ValueError
-        If the layer holds no particles.
-    """
+    """Draw the layer's particles at their initial and final places, and both halo fields."""
     if not len(slab.f):
         raise ValueError(
-            "The slab holds no particles of its layer, so there is nothing to draw; cut it with a "
-            "region that is larger than the distance of particles."
+            "The slab's layer holds no particles. Cut a region that is larger than the distance of "
+            "neighbouring particles."
         )
     with style():
         figure = new_figure(WIDTH, HEIGHT)
         figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.02, hspace=0.02)
         (initial, final), (model, halos) = figure.subplots(2, 2, sharex=True, sharey=True)
         colours = ScalarMappable(Normalize(*_DELTA_RANGE), _DELTA_COLOURS)
-        _initial_panel(initial, slab, colours)
-        _final_panel(final, slab, colours)
+        _image(initial, slab, slab.initial_delta, colours)
+        _circles(initial, slab, slab.origin, colours)
+        # every particle is a dot, so that those of zero weight show
+        final.scatter(*slab.position.T, s=0.6, color="#A8A8A8", linewidth=0)
+        _circles(final, slab, slab.position, colours)
         maps = ScalarMappable(LogNorm(*_MAP_RANGE), _MAP_COLOURS)
         for axes, values in ((model, slab.model_map), (halos, slab.halo_map)):
-            _map_panel(axes, slab, values, maps)
+            _image(axes, slab, np.maximum(values, _MAP_RANGE[0]), maps)
+            axes.tick_params(which="both", color="white")  # to show on the dark map
+            axes.set_xlabel(r"$x\ \, [h^{-1}\,\mathrm{Mpc}]$")
         titles = (
             "(a) Initial density and weights of particles",
             "(b) The same particles at their final places",
@@ -91,9 +73,9 @@ def draw(slab: Slab) -> Figure:
             axes.set_aspect("equal")
             axes.set_xlim(0.0, slab.region_size)
             axes.set_ylim(0.0, slab.region_size)
-            _format_axes(axes)
-        for axes in (model, halos):
-            axes.set_xlabel(r"$x\ \, [h^{-1}\,\mathrm{Mpc}]$")
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_locator(MultipleLocator(20.0))
+                axis.set_minor_locator(MultipleLocator(5.0))
         for axes in (initial, model):
             axes.set_ylabel(r"$y\ \, [h^{-1}\,\mathrm{Mpc}]$")
         _colour_bars(figure, (initial, final), (model, halos), colours, maps, slab)
@@ -101,19 +83,8 @@ def draw(slab: Slab) -> Figure:
     return figure
 
 
-def _initial_panel(axes: Axes, slab: Slab, colours: ScalarMappable) -> None:
-    _image(axes, slab, slab.initial_delta, colours)
-    _circles(axes, slab, slab.origin, colours)
-
-
-def _final_panel(axes: Axes, slab: Slab, colours: ScalarMappable) -> None:
-    # every particle as a dot, so that those without weight are seen to be there
-    axes.scatter(*slab.position.T, s=0.6, color="#A8A8A8", linewidth=0)
-    _circles(axes, slab, slab.position, colours)
-
-
 def _circles(axes: Axes, slab: Slab, places: np.ndarray, colours: ScalarMappable) -> None:
-    """Draw particles at `places` (p, 2) with area for f and colour for δ, heavy ones on top."""
+    """Draw circles at `places` (p, 2), with area for f and colour for δ, the largest on top."""
     order = np.argsort(slab.f, kind="stable")
     areas = circle_areas(slab.f[order], slab)
     axes.scatter(
@@ -125,12 +96,8 @@ def _circles(axes: Axes, slab: Slab, places: np.ndarray, colours: ScalarMappable
     )
 
 
-def _map_panel(axes: Axes, slab: Slab, values: np.ndarray, colours: ScalarMappable) -> None:
-    _image(axes, slab, np.maximum(values, _MAP_RANGE[0]), colours)
-    axes.tick_params(which="both", color="white")
-
-
 def _image(axes: Axes, slab: Slab, values: np.ndarray, colours: ScalarMappable) -> None:
+    """Draw values that fill the region, x to the right."""
     axes.imshow(
         values.T,
         origin="lower",
@@ -141,13 +108,8 @@ def _image(axes: Axes, slab: Slab, values: np.ndarray, colours: ScalarMappable) 
     )
 
 
-def _format_axes(axes: Axes) -> None:
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MultipleLocator(20.0))
-        axis.set_minor_locator(MultipleLocator(5.0))
-
-
 def _colour_bars(figure, top, bottom, colours, maps, slab) -> None:
+    """Add the colour bars of δ beside the upper panels and of 1 + δ beside the lower ones."""
     label = rf"$\delta\,/\,\sigma$ at $R_f = {slab.rf:g}\,h^{{-1}}\,\mathrm{{Mpc}}$"
     figure.colorbar(colours, ax=top, label=label, extend="both", aspect=28, pad=0.015)
     bar = figure.colorbar(maps, ax=bottom, extend="both", aspect=28, pad=0.015)

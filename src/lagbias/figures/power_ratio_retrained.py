@@ -2,31 +2,44 @@
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lagbias.bias.spectra import Spectra
 from lagbias.figures.common import (
     BLACK,
-    K_LABEL,
     VERMILION,
+    Inputs,
     LineStyle,
-    finish_axes,
+    legend_above,
+    load_all,
     panel_grid,
-    plot_curve,
     set_label,
     style,
 )
-from lagbias.figures.curves import Spectra, check_same_order, ratio_curve, rebin
+from lagbias.figures.curves import (
+    K_LABEL,
+    RATIO_LABEL,
+    check_same_order,
+    finish_axes,
+    plot_curves,
+    ratio_curve,
+)
 
-__all__ = ["LABELS", "LOOKS", "draw"]
+__all__ = ["LABELS", "LOOKS", "draw", "load"]
 
-#: Look and name of the ensembles of all inputs, and of two components of ∇f.
+#: Style and name of the ensembles of all inputs, and of two components of ∇f.
 LOOKS = (LineStyle(BLACK), LineStyle(VERMILION))
 LABELS = ("all inputs", r"first two components of $\nabla f$")
 
 WIDTH = 7.1  # inches: the full text width
 NARROW = 3.6  # inches: one panel
-MOST_COLUMNS = 3
+MAX_COLUMNS = 3
+
+
+def load(inputs: Inputs, *, smoothing_sets: Mapping[str, Sequence[float]]) -> dict:
+    """Read the spectra ``original`` and ``retrained``; the radii [Mpc/h] label the sets."""
+    spectra = {name: load_all(inputs[name], Spectra) for name in ("original", "retrained")}
+    return spectra | {"smoothing_sets": smoothing_sets}
 
 
 def draw(
@@ -36,27 +49,7 @@ def draw(
     smoothing_sets: Mapping[str, Sequence[float]] | None = None,
     k_max: float = 1.0,
 ) -> Figure:
-    """Draw one panel for each smoothing set, on common scales.
-
-    Parameters
-    ----------
-    original, retrained : sequence of Spectra
-        One entry for each smoothing set, in the same order: networks of all inputs, and networks
-        that see the first two components of ∇f only. All of one training and one target box.
-    smoothing_sets : Mapping of str to sequence of float, optional
-        Radii of the sets for the titles [Mpc/h].
-    k_max : float
-        Largest wavenumber shown [h/Mpc].
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    ValueError
-        If there are no sets, or the two lists are not of the same sets and boxes.
-    """
+    """Draw P_model / P_h of all inputs and of two components, a panel for each smoothing set."""
     check_same_order(
         original,
         retrained,
@@ -64,31 +57,24 @@ def draw(
         requirement="power_ratio_retrained needs at least one smoothing set, and the same sets and "
         "boxes before and after retraining",
     )
+    count = len(original)
+    columns = 2 if count == 4 else min(count, MAX_COLUMNS)
     with style():
-        figure, panels = _panels(len(original))
+        figure, panels = panel_grid(
+            count,
+            columns,
+            width=NARROW if count == 1 else WIDTH,
+            height=0.5 + -(-count // columns) * (3.0 if columns < MAX_COLUMNS else 2.6),
+            labels=(K_LABEL, RATIO_LABEL),
+        )
         pairs = [
-            [ratio_curve(rebin(entry), k_max=k_max) for entry in pair]
+            [ratio_curve(entry, k_max=k_max) for entry in pair]
             for pair in zip(original, retrained, strict=True)
         ]
         everything = [curve for pair in pairs for curve in pair]
         for axes, entry, pair in zip(panels, original, pairs, strict=True):
-            for curve, look, label in zip(pair, LOOKS, LABELS, strict=True):
-                plot_curve(axes, curve, look, label=label)
+            plot_curves(axes, pair, LOOKS, LABELS)
             finish_axes(axes, everything, reference=1.0)
-            axes.set_title(set_label(entry.attribute("smoothing_set"), smoothing_sets))
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=2)
+            axes.set_title(set_label(entry.smoothing_set, smoothing_sets))
+        legend_above(figure, panels[0], 2)
     return figure
-
-
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Make a figure with `count` panels, two by two where there are four."""
-    columns = 2 if count == 4 else min(count, MOST_COLUMNS)
-    rows = -(-count // columns)
-    return panel_grid(
-        count,
-        columns,
-        width=NARROW if count == 1 else WIDTH,
-        height=0.5 + rows * (3.0 if columns < MOST_COLUMNS else 2.6),
-        labels=(K_LABEL, r"$P_{\rm model}\,/\,P_{\rm h}$"),
-    )

@@ -1,4 +1,4 @@
-"""Where the thin slab of Fig. 1 is cut: a square, a layer of initial nodes, and a depth."""
+"""Region of the thin slab in Fig. 1: a square, a layer of initial nodes, and a depth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ import numpy as np
 
 __all__ = ["MARGIN", "Region", "choose_region", "layer_rows", "slab_rows"]
 
-#: What is this near the square may still matter to smoothed maps of it [Mpc/h].
+#: Points this far outside the square contribute to its smoothed maps [Mpc/h].
 MARGIN = 4.0
-#: Particles looked at together when rows are chosen, which bounds the work arrays at some 0.5 GB.
+#: Particles handled at a time: bounds temporary arrays to some 0.5 GB.
 _CHUNK = 1 << 24
-# Particles nearer to the most massive halo than this came from its proto-halo [Mpc/h].
+# Particles within this distance of the most massive halo belong to it [Mpc/h].
 _PROTO_HALO_RADIUS = 2.0
 
 
@@ -19,22 +19,9 @@ _PROTO_HALO_RADIUS = 2.0
 class Region:
     """A square of the (x, y) plane, a layer of initial nodes, and a slab around a halo.
 
-    Attributes
-    ----------
-    corner : ndarray, int, shape (2,)
-        Initial-grid node (i, j) of the lower corner; the corner itself is half a node below.
-    n_nodes : int
-        Nodes on a side of the square.
-    layer : int
-        Index k of the layer of nodes.
-    middle : float
-        z of the middle of the slab [Mpc/h].
-    depth : float
-        Thickness of the slab along z [Mpc/h].
-    box_size : float
-        Side L of the periodic box [Mpc/h].
-    n_side : int
-        Nodes N on a side of the initial grid; node (i, j, k) is at (i, j, k) L / N.
+    Node (i, j, k) of the initial grid is at (i, j, k) L / N. The lower corner of the square is half
+    a node below the node (i, j) = `corner`; `layer` is the index k of the layer of nodes. The slab
+    is `depth` thick about the plane z = `middle`. Lengths are in Mpc/h.
     """
 
     corner: np.ndarray
@@ -56,29 +43,21 @@ class Region:
         return self.n_nodes * self.spacing
 
     def places(self, positions: np.ndarray) -> np.ndarray:
-        """Express positions relative to the lower corner, each by its image nearest the middle.
+        """Return x and y (P, 2) relative to the lower corner, of the image nearest the centre.
 
-        Parameters
-        ----------
-        positions : ndarray, shape (P, 2) or (P, 3)
-            x, y and what follows [Mpc/h].
-
-        Returns
-        -------
-        ndarray, float64, shape (P, 2)
-            Places [Mpc/h]; those in the square are in [0, `size`).
+        They are in [0, `size`) inside the square.
         """
         lower = (np.asarray(self.corner) - 0.5) * self.spacing
         centred = positions[:, :2] - (lower + 0.5 * self.size)
         return _wrap(centred, self.box_size) + 0.5 * self.size
 
     def nodes(self, sites: np.ndarray) -> np.ndarray:
-        """Return x and y [Mpc/h] of initial nodes, given by flat index (P,), as (P, 2)."""
+        """Return x and y of initial nodes, (P, 2) [Mpc/h], from their flat indices (P,)."""
         column = sites // self.n_side
         return np.stack([column // self.n_side, column % self.n_side], axis=1) * self.spacing
 
     def contains(self, places: np.ndarray, margin: float = 0.0) -> np.ndarray:
-        """Return which places (P, 2) are in the square or this near [Mpc/h], as bool (P,)."""
+        """Return which places (P, 2) are at most `margin` [Mpc/h] outside the square, bool (P,)."""
         return ((places >= -margin) & (places < self.size + margin)).all(axis=1)
 
 
@@ -93,7 +72,7 @@ def choose_region(
     size: float = 60.0,
     depth: float = 10.0,
 ) -> Region:
-    """Centre the region on the most massive halo, and the layer on where its matter came from.
+    """Centre the square on the most massive halo, and the layer on the origin of its particles.
 
     Parameters
     ----------
@@ -108,15 +87,10 @@ def choose_region(
     box_size : float, keyword-only
         Side L of the periodic box [Mpc/h].
     n_side : int, keyword-only
-        Nodes on a side of the initial grid.
+        Nodes per side of the initial grid.
     size, depth : float, keyword-only
-        Side of the square and thickness of the slab [Mpc/h]; at most the box. The side is rounded
-        to whole nodes, and a square that all but fills the box is the whole box.
-
-    Returns
-    -------
-    Region
-        With the halo within half a node of its middle.
+        Side of the square and thickness of the slab [Mpc/h], at most the box. The side is rounded
+        to whole nodes; a square that reaches within two margins of the box is the whole box.
 
     Raises
     ------
@@ -125,14 +99,14 @@ def choose_region(
     """
     if not (len(halo_mass) and size > 0 and depth > 0):
         raise ValueError(
-            f"A region of {size} Mpc/h and a slab of {depth} Mpc/h around the most massive of "
-            f"{len(halo_mass)} halos cannot be chosen; give positive lengths and at least one halo."
+            f"No region of {size} Mpc/h with a depth of {depth} Mpc/h around the most massive of "
+            f"{len(halo_mass)} halos; give positive lengths and at least one halo."
         )
     spacing = box_size / n_side
     halo = np.asarray(halo_positions[np.argmax(halo_mass)], dtype=np.float64)
     fits = size + 2.0 * MARGIN < box_size
     n_nodes = max(round(size / spacing), 1) if fits else n_side
-    # the middle of the square is at node corner + (n_nodes - 1) / 2
+    # the centre of the square is at node corner + (n_nodes - 1) / 2
     corner = np.round(halo[:2] / spacing - 0.5 * (n_nodes - 1)).astype(int) % n_side
     layer = round(_initial_z(halo, positions, sites, box_size, n_side) / spacing) % n_side
     return Region(corner, n_nodes, layer, float(halo[2]), min(depth, box_size), box_size, n_side)
@@ -144,10 +118,9 @@ def layer_rows(region: Region, positions: np.ndarray, sites: np.ndarray) -> np.n
     Parameters
     ----------
     region : Region
-    positions : ndarray, shape (P, 3)
-        Final positions [Mpc/h], in [0, L).
-    sites : ndarray, int, shape (P,)
-        Flat C-order index of each particle's initial node.
+        The region.
+    positions, sites : ndarray
+        Of all particles, as in `choose_region`.
 
     Returns
     -------
@@ -160,15 +133,16 @@ def layer_rows(region: Region, positions: np.ndarray, sites: np.ndarray) -> np.n
 
 
 def slab_rows(region: Region, positions: np.ndarray, margin: float = 0.0) -> np.ndarray:
-    """Choose what ends up in the slab, in the square or near it.
+    """Choose particles or halos that end in the slab, in the square or near it.
 
     Parameters
     ----------
     region : Region
+        The region.
     positions : ndarray, shape (P, 3)
         Final positions of particles or halos [Mpc/h], in [0, L).
     margin : float
-        What is this far outside the square counts as near [Mpc/h].
+        Distance outside the square that counts as near [Mpc/h].
 
     Returns
     -------
@@ -187,7 +161,7 @@ def slab_rows(region: Region, positions: np.ndarray, margin: float = 0.0) -> np.
 def _initial_z(
     halo: np.ndarray, positions: np.ndarray, sites: np.ndarray, box_size: float, n_side: int
 ) -> float:
-    """Return the mean initial z [Mpc/h] of the particles near a halo, or its own z without any."""
+    """Return the mean initial z of the particles near a halo [Mpc/h], or its own z without any."""
 
     def near(part: slice) -> np.ndarray:
         squares = sum(
@@ -203,12 +177,12 @@ def _initial_z(
 
 
 def _rows(n_rows: int, test: Callable[[slice], np.ndarray]) -> np.ndarray:
-    """Return the rows for which `test` of a slice is true, a part of the rows at a time."""
+    """Return the rows for which `test` of a slice of rows is true, a chunk at a time."""
     parts = (slice(first, first + _CHUNK) for first in range(0, n_rows, _CHUNK))
     found = [part.start + np.flatnonzero(test(part)) for part in parts]
     return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 
 def _wrap(offset: np.ndarray, box_size: float) -> np.ndarray:
-    """Move offsets [Mpc/h] to their periodic image in [-L/2, L/2)."""
+    """Return the periodic images of offsets in [-L/2, L/2) [Mpc/h]."""
     return (offset + 0.5 * box_size) % box_size - 0.5 * box_size

@@ -9,36 +9,22 @@ from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lagbias.figures.common import panel_grid, set_label, style
+from lagbias.bias.prediction import ModelField
+from lagbias.figures.common import Inputs, load_all, load_array, panel_grid, set_label, style
+from lagbias.grids.halo_field import HaloFields
 
-__all__ = ["Field", "draw", "slice_mean", "slice_weights"]
+__all__ = ["draw", "load", "slice_mean", "slice_weights"]
 
 WIDTH, ROW_HEIGHT = 7.1, 2.95  # inches: the full text width
 COLUMNS = 2
-# Part of the cells of a difference that its colours resolve; the few beyond are saturated.
+# Fraction of the cells of a difference within the range of its colours; the rest saturate.
 RESOLVED = 0.98
 DENSITY_MAP, DIFFERENCE_MAP = "cividis", "RdBu_r"
 
 
 @dataclass(frozen=True)
-class Field:
-    """Field of the average f of one ensemble.
-
-    Attributes
-    ----------
-    smoothing_set : str
-        Name of the ensemble's smoothing set.
-    overdensity : ndarray (c, c, c)
-        NGP overdensity on the training grid, dimensionless.
-    """
-
-    smoothing_set: str
-    overdensity: np.ndarray
-
-
-@dataclass(frozen=True)
 class _Panel:
-    """An image with its colours and texts."""
+    """Image with its colours and labels."""
 
     image: np.ndarray
     title: str
@@ -48,48 +34,27 @@ class _Panel:
     ticks: Sequence[float] = ()
 
 
+def load(inputs: Inputs) -> dict:
+    """Read ``halo_fields`` of one box, and ``model_fields`` there of the reference and others."""
+    return {
+        "halo_field": load_array(inputs["halo_fields"], HaloFields, "training"),
+        "model_fields": load_all(inputs["model_fields"], ModelField),
+    }
+
+
 def draw(
-    halo_field: np.ndarray,
-    reference: Field,
-    others: Sequence[Field],
-    *,
-    box_size: float,
-    thickness: float = 10.0,
-    start: float | None = None,
+    halo_field: np.ndarray, model_fields: Sequence[ModelField], *, thickness: float = 10.0
 ) -> Figure:
-    """Draw the halos, the reference minus the halos, and the others minus the reference.
+    """Draw the halos, the first model minus the halos, and the other models minus the first.
 
-    Parameters
-    ----------
-    halo_field : ndarray (c, c, c)
-        NGP overdensity of the halos on the training grid, dimensionless.
-    reference : Field
-        The ensemble that is compared with the halos.
-    others : sequence of Field
-        Ensembles that are compared with the reference, on one colour scale.
-    box_size : float
-        Side of the box [Mpc/h].
-    thickness : float
-        Depth of the slice along z [Mpc/h].
-    start : float, optional
-        Where the slice begins [Mpc/h]; by default at the lower face of the box's middle cell.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    ValueError
-        If a field is no cube of the halos' size, or the slice does not fit in the box.
+    The slice begins at the lower face of the box's middle cell and is `thickness` [Mpc/h] thick.
     """
-    _check(halo_field, [reference, *others])
-    n_cells = len(halo_field)
-    if start is None:
-        start = (n_cells // 2 - 0.5) * box_size / n_cells
-    fields = (halo_field, *(field.overdensity for field in (reference, *others)))
+    _check(halo_field, model_fields)
+    n_cells, box_size = len(halo_field), model_fields[0].box_size
+    start = (n_cells // 2 - 0.5) * box_size / n_cells
+    fields = (halo_field, *(field.average for field in model_fields))
     halos, *models = (slice_mean(field, box_size, start, thickness) for field in fields)
-    names = [set_label(field.smoothing_set) for field in (reference, *others)]
+    names = [set_label(field.smoothing_set) for field in model_fields]
     panels = [_halos(halos), *_differences(halos, models, names)]
     with style():
         rows = -(-len(panels) // COLUMNS)
@@ -106,79 +71,41 @@ def draw(
 
 
 def slice_weights(n_cells: int, box_size: float, start: float, thickness: float) -> np.ndarray:
-    """Share of a slice that lies in each layer of cells.
+    """Return the fraction of the slice [start, start + thickness) in each layer of cells.
 
-    Parameters
-    ----------
-    n_cells : int
-        Cells N on a side; cell i covers [(i - 1/2) Δ, (i + 1/2) Δ) with Δ = L / N, periodically.
-    box_size : float
-        Side L of the box [Mpc/h].
-    start, thickness : float
-        The slice is [start, start + thickness) [Mpc/h].
-
-    Returns
-    -------
-    ndarray (N,) float64
-        Weights that add up to one, dimensionless.
-
-    Raises
-    ------
-    ValueError
-        If the thickness is not positive or exceeds the box.
+    Cell i covers [(i - 1/2) Δ, (i + 1/2) Δ) with Δ = L / N, periodically. Lengths are in Mpc/h.
     """
     if not 0 < thickness <= box_size:
         raise ValueError(
-            f"A slice of {thickness:g} Mpc/h does not fit in a box of {box_size:g} Mpc/h; choose a "
-            "positive thickness up to the side of the box."
+            f"A slice of {thickness:g} Mpc/h does not fit in a box of {box_size:g} Mpc/h; its "
+            "thickness must be positive and at most the side of the box."
         )
     cell = box_size / n_cells
     lower = ((np.arange(n_cells) - 0.5) * cell - start) % box_size
-    # a cell that reaches over the end of the period also lies at the beginning of the slice
+    # a cell that crosses the end of the period is also at the beginning of the slice
     inside = np.minimum(lower + cell, thickness) - lower
     wrapped = np.minimum(lower + cell - box_size, thickness)
     return (np.maximum(inside, 0.0) + np.maximum(wrapped, 0.0)) / thickness
 
 
 def slice_mean(field: np.ndarray, box_size: float, start: float, thickness: float) -> np.ndarray:
-    """Average a field over a slice in z, cells that are cut counting by their part inside.
-
-    Parameters
-    ----------
-    field : ndarray (c, c, c)
-        Values of node-centred cells.
-    box_size, start, thickness : float
-        As in `slice_weights` [Mpc/h].
-
-    Returns
-    -------
-    ndarray (c, c) float64
-        The average, in the field's units; axes x, y.
-
-    Raises
-    ------
-    ValueError
-        As `slice_weights`.
-    """
+    """Average a field (N, N, N) over a slice in z; see `slice_weights`."""
     return field @ slice_weights(field.shape[-1], box_size, start, thickness)
 
 
-def _check(halo_field: np.ndarray, fields: Sequence[Field]) -> None:
-    """Raise ValueError unless all fields are cubes of one size."""
-    shape = np.shape(halo_field)
-    if len(shape) != 3 or len(set(shape)) != 1:
-        raise ValueError(f"residual_slices: the halo field has shape {shape}, which is no cube.")
-    for field in fields:
-        if np.shape(field.overdensity) != shape:
+def _check(halo_field: np.ndarray, model_fields: Sequence[ModelField]) -> None:
+    """Raise ValueError unless all fields have one shape."""
+    for field in model_fields:
+        if field.average.shape != halo_field.shape:
             raise ValueError(
                 f"residual_slices: the field of `{field.smoothing_set}` has shape "
-                f"{np.shape(field.overdensity)} and that of the halos {shape}. Both must be on "
-                "the training grid; make them again with one `training.cell_size`."
+                f"{field.average.shape} and that of the halos {halo_field.shape}; make both again "
+                "with one `training.cell_size`."
             )
 
 
 def _halos(halos: np.ndarray) -> _Panel:
-    """Mass over its mean, linear in voids and logarithmic in halos."""
+    """Make the panel of mass over its mean; colours are linear in voids, logarithmic in halos."""
     density = 1.0 + halos
     norm = AsinhNorm(linear_width=1.0, vmin=0.0, vmax=max(density.max(), 1.0))
     ticks = [tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500) if tick <= norm.vmax]
@@ -188,7 +115,7 @@ def _halos(halos: np.ndarray) -> _Panel:
 def _differences(
     halos: np.ndarray, models: Sequence[np.ndarray], names: Sequence[str]
 ) -> list[_Panel]:
-    """First model minus halos, and the other models minus the first."""
+    """Make the panels of the first model minus the halos, and of the others minus the first."""
     missed, changes = models[0] - halos, [model - models[0] for model in models[1:]]
     label, norm = r"$\delta_{\rm model} - \delta_{\rm h}$", _symmetric([missed])
     panels = [_Panel(missed, f"{names[0]} $-$ halos", label, norm)]
@@ -199,13 +126,13 @@ def _differences(
 
 
 def _symmetric(images: Sequence[np.ndarray]) -> Normalize:
-    """Scale about zero that all images share."""
+    """Return a scale that is symmetric about zero and common to all images."""
     largest = np.quantile(np.abs(images), RESOLVED) or 1.0
     return Normalize(-largest, largest)
 
 
 def _show(axes: Axes, panel: _Panel, box_size: float) -> None:
-    """Draw an image whose cells are centred on the nodes, with x to the right."""
+    """Draw an image of node-centred cells, x to the right."""
     half = 0.5 * box_size / len(panel.image)
     limits = (-half, box_size - half)
     image = axes.imshow(

@@ -1,66 +1,53 @@
-"""A thin slab of a box, to show how the method works (Wu, Muñoz & Eisenstein 2023, Fig. 1).
+"""Thin slab of a box for the figure of the method (Wu, Muñoz & Eisenstein 2023, Fig. 1).
 
-One layer of the initial grid gives the particles whose places, densities and weights are shown; all
-particles that end up in a deeper slab around the most massive halo make the model halo field there.
+The particles of one layer of the initial grid are shown with their positions, densities and f. All
+particles that end in a deeper slab around the most massive halo make the model halo field there.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from lagbias.figures.region import MARGIN, Region, layer_rows, slab_rows
 from lagbias.grids import paint
+from lagbias.schema import fields
 
 __all__ = ["MAP_SMOOTHING", "Slab", "cut"]
 
-#: Standard deviation [Mpc/h] of the Gaussian that smooths both maps: halos are points, but the
-#: matter that stands for them is spread over their size and more. It ends after four of them.
+#: Standard deviation of the Gaussian that smooths both maps, cut at four of them [Mpc/h]. Halos are
+#: points, but the particles that model them are spread over a halo's size and more.
 MAP_SMOOTHING = MARGIN / 4.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Slab:
-    """What Fig. 1 shows.
+    """Particles of one layer in a square region, and the halo fields there.
 
-    Attributes
-    ----------
-    origin : ndarray, float32, shape (p, 2)
-        Initial place of each particle of the layer, from the region's lower corner [Mpc/h]. A
-        place outside [0, `region_size`) is that of a particle that moved in.
-    position : ndarray, float32, shape (p, 2)
-        Its final place, likewise; outside if it moved out [Mpc/h].
-    f : ndarray, float32, shape (p,)
-        Its weight, the average of the networks, dimensionless.
-    delta : ndarray, float32, shape (p,)
-        Its initial density, smoothed with `rf`, over the standard deviation, dimensionless.
-    initial_delta : ndarray, float32, shape (nx, ny)
-        The same at all nodes of the layer; node (i, j) is in the middle of its square.
-    model_map, halo_map : ndarray, float32, shape (m, m)
-        1 + δ_model and 1 + δ_h averaged over the slab's depth and smoothed with a Gaussian of
-        `MAP_SMOOTHING`, dimensionless.
-    region_size : float
-        Side of the region [Mpc/h].
-    layer_thickness : float
-        Distance of neighbouring layers of the initial grid [Mpc/h].
-    depth : float
-        Thickness of the slab of the maps [Mpc/h].
-    rf : float
-        Smoothing radius R_f of `delta` [Mpc/h].
+    Places are relative to the region's lower corner; particles that leave or enter the region have
+    one outside it. Node (i, j) of `initial_delta` is the centre of its pixel. Both maps are
+    smoothed with `MAP_SMOOTHING`.
     """
 
-    origin: np.ndarray
-    position: np.ndarray
-    f: np.ndarray
-    delta: np.ndarray
-    initial_delta: np.ndarray
-    model_map: np.ndarray
-    halo_map: np.ndarray
-    region_size: float
-    layer_thickness: float
-    depth: float
-    rf: float
+    KIND: ClassVar[str] = "slab"
+    origin: np.ndarray = fields.array("Mpc/h", "particle 2", "initial place in the region")
+    position: np.ndarray = fields.array("Mpc/h", "particle 2", "final place in the region")
+    f: np.ndarray = fields.array("1", "particle", "average f")
+    delta: np.ndarray = fields.array("1", "particle", "normalised initial δ")
+    initial_delta: np.ndarray = fields.array("1", "x y", "normalised initial δ of the layer")
+    model_map: np.ndarray = fields.array("1", "mx my", "1 + δ_model averaged over the depth")
+    halo_map: np.ndarray = fields.array("1", "mx my", "1 + δ_h averaged over the depth")
+    region_size: float = fields.number("Mpc/h", "side of the region")
+    layer_thickness: float = fields.number("Mpc/h", "distance of neighbouring layers")
+    depth: float = fields.number("Mpc/h", "thickness of the slab of the maps")
+    rf: float = fields.number("Mpc/h", "smoothing radius R_f of δ")
+    train_box: str = fields.label("training box")
+    target_box: str = fields.label("box that the slab is cut from")
+    sample: str = fields.label("halo sample")
+    smoothing_set: str = fields.label("smoothing set")
+    inputs: str = fields.label("inputs of the networks")
 
 
 def cut(
@@ -75,32 +62,24 @@ def cut(
     rf: float,
     pixel: float = 0.5,
 ) -> Slab:
-    """Cut what Fig. 1 shows out of a box.
+    """Cut a slab out of a box; it has no labels.
 
     Parameters
     ----------
     region : Region
-        Where.
-    positions : ndarray, shape (P, 3)
-        Final positions of all particles [Mpc/h], in [0, L).
-    sites : ndarray, int, shape (P,)
-        Flat C-order index of each particle's initial node.
-    halo_positions : ndarray, shape (H, 3)
-        Centres of all halos of the sample [Mpc/h], in [0, L).
-    halo_mass : ndarray, shape (H,)
-        Their masses [Msun/h].
+        See `lagbias.figures.region.choose_region`, as for the shapes and units of the arrays.
+    positions, sites : ndarray
+        Of all particles.
+    halo_positions, halo_mass : ndarray
+        Of all halos of the sample.
     f_of : callable
-        Takes rows of particles, int64 (p,), and returns their average f (p,), dimensionless.
+        Maps rows of particles, int64 (p,), to their average f (p,), dimensionless.
     delta : ndarray, shape (N, N, N)
-        Normalised initial density on the initial grid, dimensionless.
+        Initial density on the initial grid, over its standard deviation.
     rf : float, keyword-only
         Its smoothing radius [Mpc/h].
     pixel : float, keyword-only
         Side of the maps' pixels [Mpc/h], rounded so that they fill the region.
-
-    Returns
-    -------
-    Slab
 
     Raises
     ------
@@ -109,13 +88,13 @@ def cut(
     """
     if delta.shape != (region.n_side,) * 3:
         raise ValueError(
-            f"delta has shape {delta.shape}, but the region was chosen on an initial grid of "
-            f"{region.n_side} nodes a side; use the features of the same box."
+            f"delta has shape {delta.shape}, but the region is on an initial grid of "
+            f"{region.n_side} nodes per side; use the features of the same box."
         )
     rows = layer_rows(region, positions, sites)
     origin = region.places(region.nodes(sites[rows]))
     i, j = ((first + np.arange(region.n_nodes)) % region.n_side for first in region.corner)
-    # the networks' f have mean one, so the number of particles stands for the sum of f
+    # f has a mean of one, so that its sum is the number of particles
     particles = slab_rows(region, positions, MARGIN)
     f_there, n_particles = f_of(particles), float(len(positions))
     halos = slab_rows(region, halo_positions, MARGIN)
@@ -138,23 +117,23 @@ def cut(
 def _map(
     region: Region, positions: np.ndarray, weights: np.ndarray, total: float, pixel: float
 ) -> np.ndarray:
-    """Average 1 + δ of the slab's weighted points over the depth, smoothed, float32 (m, m).
+    """Average 1 + δ of weighted points over the depth and smooth it, float32 (m, m).
 
-    `total`, the sum of the weights in the whole box, sets the mean density; points up to
-    `MARGIN` outside the region belong to `positions`.
+    `positions` include points up to `MARGIN` outside the region. `total`, the sum of the weights
+    in the whole box, sets the mean density.
     """
     if not total > 0:
         raise ValueError(
-            f"The weights of the whole box sum to {total}, so there is no mean density to compare "
-            "with; are there halos with positive mass?"
+            f"The masses of all halos in the box sum to {total}; a positive sum is needed for the "
+            "mean density."
         )
     n_pixels = max(round(region.size / pixel), 1)
     pixel = region.size / n_pixels
     radius = int(np.ceil(MARGIN / pixel))
-    # a region that is the whole box wraps round and needs no margin
+    # a region that is the whole box is periodic and needs no margin
     margin = radius if region.n_nodes < region.n_side else 0
     n_padded = n_pixels + 2 * margin
-    # a plane of points goes to the first plane of a cube; NGP cells are centred on nodes
+    # points go to the first plane of a cube; NGP cells are centred on nodes
     places = np.zeros((len(positions), 3))
     places[:, :2] = region.places(positions) + (margin - 0.5) * pixel
     sums = paint.paint_ngp(places, n_padded * pixel, n_padded, weights=weights)[:, :, 0]

@@ -4,44 +4,28 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from lagbias.figures.common import set_label, set_style
-from lagbias.figures.curves import Spectra
-from lagbias.figures.histories import LossHistories
-from lagbias.figures.loss_panels import draw_loss_and_power
+from lagbias.bias.spectra import Spectra
+from lagbias.figures.common import Inputs, set_label, set_style
+from lagbias.figures.loss_panels import draw_loss_and_power, load_losses_and_spectra
+from lagbias.training.network import Network
 
-__all__ = ["draw"]
+__all__ = ["draw", "load"]
+
+
+def load(inputs: Inputs, *, smoothing_sets: Mapping[str, Sequence[float]]) -> dict:
+    """Read ``networks`` and ``spectra``; the radii of the sets [Mpc/h] label them."""
+    return load_losses_and_spectra(inputs) | {"smoothing_sets": smoothing_sets}
 
 
 def draw(
-    histories: Sequence[LossHistories],
+    ensembles: Sequence[Sequence[Network]],
     spectra: Sequence[Spectra],
     *,
     smoothing_sets: Mapping[str, Sequence[float]] | None = None,
     k_max: float = 1.0,
 ) -> Figure:
-    """Draw the two panels.
-
-    Parameters
-    ----------
-    histories : sequence of LossHistories
-        One entry for each smoothing set, all of one training box. Left.
-    spectra : sequence of Spectra
-        The same sets in the same order, on one target box. Right.
-    smoothing_sets : Mapping of str to sequence of float, optional
-        Radii of the sets for the legend [Mpc/h].
-    k_max : float
-        Largest wavenumber shown [h/Mpc].
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    ValueError
-        If there are no sets, the lists do not hold the same ones, or a loss is not finite.
-    """
-    names = [entry.attribute("smoothing_set") for entry in spectra]
+    """Draw the validation loss on the left, P_model / P_h on the right, for each smoothing set."""
+    names = [entry.smoothing_set for entry in spectra]
     looks = [set_style(name, names) for name in names]
     labels = [set_label(name, smoothing_sets) for name in names]
-    return draw_loss_and_power(histories, spectra, looks, labels, k_max=k_max)
+    return draw_loss_and_power(ensembles, spectra, looks, labels, k_max=k_max)
