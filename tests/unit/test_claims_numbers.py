@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lagbias.bias.binned import BinnedF
 from lagbias.claims import data_claims, least_squares_claims, profiles, table, training_claims
 from lagbias.claims.base import FAILS, HOLDS, UNTESTED, Claim, Measurement, Untestable, Verdict
 
@@ -15,45 +16,45 @@ ROUNDING = 1e-12
 PAPER_RADIUS = 0.05
 # Sampling errors with 60,000 particles, measured as 6e-4 of the slope and 2e-3 of the variance.
 SLOPE_ERROR, VARIANCE_ERROR = 3e-3, 1e-2
+EVEN, UNEVEN = np.linspace(1.5, 4.5, 13), np.array([1.5, 2.5, 2.75, 3.5, 3.75, 6.0])
 
 
-def binned(f, edges=None):
-    edges = np.linspace(1.5, 4.5, 13) if edges is None else edges
+def roughness(edges, f, filled=True):
+    """Roughness of a table with one bin of ∇²δ, f being a function of the centres in δ."""
     centre = 0.5 * (edges[1:] + edges[:-1])
-    return {"delta_edges": edges, "f": f(centre)[None, :, None]}, np.ones((len(centre), 1), bool)
-
-
-def test_a_straight_line_is_not_rough_whatever_the_bins():
-    uneven = np.array([1.5, 2.5, 2.75, 3.5, 3.75, 6.0])
-    assert least_squares_claims.roughness(*binned(lambda x: 2 + 3 * x, uneven)) < ROUNDING
+    values = np.where(filled, f(centre), 100.0)
+    binned = BinnedF(
+        delta_edges=edges,
+        lap_delta_edges=np.tile([-1.0, 1.0], (len(centre), 1)),
+        f=values[None, :, None],
+        share=np.ones((len(centre), 1)),
+        seeds=np.zeros(1, int),
+    )
+    filled = np.broadcast_to(filled, centre.shape)[:, None]
+    return least_squares_claims.roughness(binned, filled)
 
 
 def test_roughness_is_a_quarter_of_the_second_differences():
-    table_of_f, filled = binned(lambda x: np.sin(3 * x))
-    x = 0.5 * (table_of_f["delta_edges"][1:] + table_of_f["delta_edges"][:-1])
-    f = table_of_f["f"][0, x > least_squares_claims.ROUGH_FROM, 0]
+    x = 0.5 * (EVEN[1:] + EVEN[:-1])
+    f = np.sin(3 * x[x > least_squares_claims.ROUGH_FROM])
     expected = 0.25 * (np.diff(f, n=2) ** 2).sum()
-    assert least_squares_claims.roughness(table_of_f, filled) == pytest.approx(expected)
+    assert roughness(EVEN, lambda x: np.sin(3 * x)) == pytest.approx(expected)
 
 
-def test_empty_bins_are_not_rough():
-    table_of_f, filled = binned(lambda x: 2 + 3 * x)
-    table_of_f["f"][0, 6] = 100.0
-    filled[6] = False
-    assert least_squares_claims.roughness(table_of_f, filled) < ROUNDING
+def test_straight_lines_and_empty_bins_are_not_rough_whatever_the_bins():
+    for edges, filled in ((EVEN, True), (UNEVEN, True), (EVEN, np.arange(12) != 6)):
+        assert roughness(edges, lambda x: 2 + 3 * x, filled) < ROUNDING
     with pytest.raises(Untestable, match="no three neighbouring bins"):
-        least_squares_claims.roughness(table_of_f, np.zeros_like(filled))
+        roughness(EVEN, np.sin, filled=False)
 
 
 def test_ranks_of_one_group_correlate_as_scipy_says():
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(2, 30))
+    x, y = np.random.default_rng(0).normal(size=(2, 30))
     y += 0.5 * x
     expected = stats.spearmanr(x, y)
-    rho, p = training_claims.rank_correlation(x, y, groups=1)
-    assert rho == pytest.approx(expected.statistic)
-    assert p == pytest.approx(expected.pvalue)
-    assert training_claims.rank_correlation(x, y, groups=10)[1] > p
+    found = training_claims.rank_correlation(x, y, groups=1)
+    assert found == pytest.approx((expected.statistic, expected.pvalue))
+    assert training_claims.rank_correlation(x, y, groups=10)[1] > found[1]
 
 
 def test_equal_ranks_are_significant_and_constants_are_nothing():
@@ -70,18 +71,16 @@ def test_the_radius_of_a_mass_is_the_papers():
     assert data_claims.radius_of_mass(8e13) == pytest.approx(2 * data_claims.radius_of_mass(1e13))
 
 
-def test_a_profile_leaves_out_bins_of_few_particles():
-    x = np.concatenate([np.full(60, 0.1), np.full(49, 0.3), np.full(50, 0.6), np.full(80, 0.9)])
-    found = profiles.profile(x, 2 * x, 0.0, 1.0)
+def test_a_profile_has_errors_and_leaves_out_bins_of_few_particles():
+    x = np.repeat([0.1, 0.3, 0.6, 0.9], [60, 49, 50, 80])
+    f = 2 * x + np.tile([-0.5, 0.5], 120)[: len(x)]
+    found = profiles.profile(x, f, 0.0, 1.0)
     assert found.centre.tolist() == [0.125, 0.625, 0.875]
-    assert found.mean == pytest.approx([0.2, 1.2, 1.8])
+    kept = [f[x == value] for value in (0.1, 0.6, 0.9)]
+    assert found.mean == pytest.approx([part.mean() for part in kept])
+    assert found.error == pytest.approx([stats.sem(part) for part in kept])
     with pytest.raises(Untestable, match="fewer than three bins"):
-        profiles.profile(x[:100], x[:100], 0.0, 1.0)
-
-
-def test_a_profile_knows_its_errors():
-    x, f = np.repeat([0.1, 0.3, 0.6], 100), np.tile([0.0, 1.0], 150)
-    assert profiles.profile(x, f, 0.0, 1.0).error == pytest.approx([0.5 / np.sqrt(99)] * 3)
+        profiles.profile(x[:100], f[:100], 0.0, 1.0)
 
 
 @pytest.fixture
@@ -116,46 +115,31 @@ def test_a_ridge_has_the_slope_of_f(particles, slope):
 # ---- tables -------------------------------------------------------------------------------------
 
 
+def claim(identifier, soft=False):
+    texts = ("Powers agree & scatter <1 %.", "§3.1, Fig. 2", "|⟨R⟩ − 1|", "about 1 %")
+    return Claim(identifier, *texts, "|r| below 0.01", {"below": 0.01}, soft)
+
+
+FILES = (*(f"results/x/networks/seed{seed}.h5" for seed in range(3)), "results/x/spectra/a.h5")
+MEASURED = Measurement("0.004", {"value": 0.004}, True, (0.001, "networks"), FILES)
+VERDICTS = [
+    Verdict(claim("C01"), HOLDS, MEASURED),
+    Verdict(claim("C02", soft=True), FAILS, Measurement("0.5 <b>", {"value": 0.5}, False)),
+    Verdict(claim("C03"), UNTESTED, reason="this run has no spectra of 3Rf"),
+]
+
+
 @pytest.fixture
-def verdicts():
-    def claim(number, soft=False):
-        return Claim(
-            id=f"C{number:02d}",
-            statement="Powers agree & scatter <1 %.",
-            place="§3.1, Fig. 2",
-            metric="|⟨R⟩ − 1|",
-            paper="about 1 %",
-            threshold="|r| below 0.01",
-            limits={"below": 0.01},
-            soft=soft,
-        )
-
-    files = tuple(f"results/x/networks/seed{seed}.h5" for seed in range(3))
-    good = Measurement(
-        "0.004", {"value": 0.004}, True, 0.001, "networks", (*files, "results/x/spectra/a.h5")
-    )
-    return [
-        Verdict(claim(1), HOLDS, good),
-        Verdict(claim(2, soft=True), FAILS, Measurement("0.5 <b>", {"value": 0.5}, False)),
-        Verdict(claim(3), UNTESTED, reason="this run has no spectra of 3Rf"),
-    ]
+def written(tmp_path):
+    """Write the tables, and return their texts by format."""
+    paths = {kind: tmp_path / kind for kind in ("json", "markdown", "html")}
+    table.write(VERDICTS, "<tiny>", paths)
+    return {kind: path.read_text(encoding="utf-8") for kind, path in paths.items()}
 
 
-def test_the_tables_are_written_whole(verdicts, tmp_path):
-    paths = {f"{kind}_path": tmp_path / f"claims.{kind}" for kind in ("json", "markdown", "html")}
-    table.write(verdicts, "tiny", **paths)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "claims.html",
-        "claims.json",
-        "claims.markdown",
-    ]
-    assert paths["html_path"].read_text(encoding="utf-8") == table.as_html(verdicts, "tiny")
-
-
-def test_json_holds_every_field_and_the_counts(verdicts):
-    found = json.loads(table.as_json(verdicts, "tiny"))
-    assert found["run"] == "tiny"
-    assert found["summary"] == {HOLDS: 1, FAILS: 1, UNTESTED: 1}
+def test_json_holds_every_field_and_the_counts(written):
+    found = json.loads(written["json"])
+    assert (found["run"], found["summary"]) == ("<tiny>", {HOLDS: 1, FAILS: 1, UNTESTED: 1})
     first, second, third = found["claims"]
     assert (first["id"], first["verdict"], first["values"]) == ("C01", HOLDS, {"value": 0.004})
     assert (first["scatter"], first["scatter_of"]) == (0.001, "networks")
@@ -165,14 +149,8 @@ def test_json_holds_every_field_and_the_counts(verdicts):
     assert first.keys() == second.keys() == third.keys()
 
 
-def test_json_refuses_what_is_no_number(verdicts):
-    broken = Verdict(verdicts[0].claim, HOLDS, Measurement("?", {"value": np.nan}, True))
-    with pytest.raises(ValueError, match="JSON"):
-        table.as_json([broken], "tiny")
-
-
-def test_markdown_has_a_row_for_each_claim(verdicts):
-    text = table.as_markdown(verdicts, "tiny")
+def test_markdown_has_a_row_for_each_claim(written):
+    text = written["markdown"]
     assert "3 claims: 1 hold, 1 do not hold, 1 cannot be tested on this run." in text
     rows = [line for line in text.splitlines() if line.startswith("| C")]
     # bars within a cell are escaped, so that every row has the seven columns
@@ -183,8 +161,8 @@ def test_markdown_has_a_row_for_each_claim(verdicts):
     assert "From `networks/ (3 files)`, `spectra/a.h5`." in text
 
 
-def test_html_needs_nothing_else_and_says_verdicts_in_words(verdicts):
-    text = table.as_html(verdicts, "<tiny>")
+def test_html_is_self_contained_and_escaped(written):
+    text = written["html"]
     assert text.count("<tr id=") == 3
     for outcome in ("holds", "does not hold (soft)", "cannot be tested"):
         assert f">{outcome}</td>" in text
@@ -192,10 +170,3 @@ def test_html_needs_nothing_else_and_says_verdicts_in_words(verdicts):
     assert "&lt;tiny&gt;" in text and "<tiny>" not in text
     assert "0.5 &lt;b&gt;" in text and "&amp; scatter &lt;1 %" in text
     assert "<li>networks/ (3 files)</li>" in text
-
-
-def test_paths_are_given_once_for_a_folder():
-    paths = ["r/a/1.h5", "r/a/2.h5", "r/b/1.h5"]
-    assert table.compact_paths(paths, "r") == ["a/ (2 files)", "b/1.h5"]
-    assert table.compact_paths(paths[2:]) == ["r/b/1.h5"]
-    assert table.compact_paths([]) == []

@@ -3,34 +3,23 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lagbias.claims.base import Measurement, Untestable, claim, listed, named
+from lagbias.claims.base import Measurement, Untestable, claim, listed, named, span, within
 from lagbias.claims.evidence import COARSE, EXTENDED, FINE, FINEST, Evidence
 from lagbias.cosmology import CRITICAL_DENSITY, Background
 
 __all__ = ["LOWEST_MASS", "SMOOTHING_CELLS", "radius_of_mass"]
 
-#: Lowest halo mass of the paper: 150 particles [Msun/h]. Mean masses compare where a run's lowest
-#: mass is within this fraction of it.
+#: Lowest halo mass of the paper: 150 particles [Msun/h]; and the largest relative difference of a
+#: run's lowest mass at which mean masses are compared.
 LOWEST_MASS, COMPARABLE = 3.16e11, 0.2
-#: Smoothing of the halo field with which residuals are correlated, in cells.
+#: Gaussian smoothing of the halo field that residuals are correlated with, in cells.
 SMOOTHING_CELLS = 2.0
 #: The paper's mass-weighted mean masses [Msun/h], of the threshold and of the thin ranges.
 PAPER_MASSES = (2.4e13, 5.2e11, 6.2e12)
 
 
 def radius_of_mass(mass: float) -> float:
-    """Return the Gaussian radius whose filter holds a mass: M = (2π)^{3/2} ρ_m R³.
-
-    Parameters
-    ----------
-    mass : float
-        M [Msun/h].
-
-    Returns
-    -------
-    float
-        R [Mpc/h].
-    """
+    """Return R [Mpc/h] of the Gaussian filter of a mass [Msun/h]: M = (2π)^{3/2} ρ_m R³."""
     density = CRITICAL_DENSITY * Background.abacus_c000().omega_m
     return float((mass / ((2 * np.pi) ** 1.5 * density)) ** (1 / 3))
 
@@ -42,12 +31,12 @@ def radius_of_mass(mass: float) -> float:
     metric="correlation of model minus halos, and of other sets' models minus the reference's, "
     f"with δ_h smoothed over {SMOOTHING_CELLS:g} cells (Gaussian), training grid of the "
     "validation box",
-    paper="no particular pattern (picture)",
+    paper="no particular pattern (figure)",
     threshold="|r| below {below:g} each",
-    below=0.1,
+    limits={"below": 0.1},
 )
 def _no_pattern(evidence: Evidence, *, below: float) -> Measurement:
-    halos = evidence.halo_field(evidence.validation_box)
+    halos = evidence.halo_field()
     reference = evidence.model_field(evidence.multi)
     residuals = {f"{evidence.multi} − halos": (reference, halos)}
     for name in (COARSE, EXTENDED):
@@ -65,8 +54,7 @@ def _no_pattern(evidence: Evidence, *, below: float) -> Measurement:
         f"r = {listed(found, '+.3f')}",
         named("correlation", found),
         max(map(abs, found.values())) < below,
-        scatter=np.ptp(list(found.values())),
-        scatter_of="fields",
+        scatter=(span(found), "fields"),
     )
 
 
@@ -77,24 +65,21 @@ def _no_pattern(evidence: Evidence, *, below: float) -> Measurement:
     metric="½ log10 of largest over smallest eigenvalue of the δ and ∇²δ features, fine sets",
     paper="three or four magnitudes",
     threshold="{least:g} to {most:g} each",
-    least=2.7,
-    most=4.3,
+    limits={"least": 2.7, "most": 4.3},
 )
 def _eigenvalues_span_decades(evidence: Evidence, *, least: float, most: float) -> Measurement:
     decades = {}
     for name in (FINE, FINEST):
         fitted = evidence.whitening(name)
-        values = fitted["eigenvalues"][: 2 * len(fitted["smoothing_radii"])]
+        values = fitted.eigenvalues[: 2 * len(fitted.smoothing_radii)]
         if values.min() <= 0:
-            raise Untestable(f"the smallest eigenvalue of {name} is lost in rounding")
+            raise Untestable(f"the smallest eigenvalue of {name} is below rounding")
         decades[name] = 0.5 * np.log10(values.max() / values.min())
-    found = list(decades.values())
     return Measurement(
         listed(decades, ".2f"),
         named("decades", decades),
-        least <= min(found) and max(found) <= most,
-        scatter=np.ptp(found),
-        scatter_of="sets",
+        within(decades, least, most),
+        scatter=(span(decades), "sets"),
     )
 
 
@@ -106,15 +91,14 @@ def _eigenvalues_span_decades(evidence: Evidence, *, least: float, most: float) 
     "G2_j) from corr(δ_i, δ_j)², its value in a Gaussian field; set with most radii",
     paper="uncorrelated; highly correlated",
     threshold="below {uncorrelated:g}; within {law:g}",
-    uncorrelated=0.02,
-    law=0.02,
+    limits={"uncorrelated": 0.02, "law": 0.02},
 )
 def _tides_correlate(evidence: Evidence, *, uncorrelated: float, law: float) -> Measurement:
     sets = evidence.whitened_sets()
     if not sets:
         raise Untestable("this run has no whitening of the main training box")
-    name = max(sets, key=lambda name: len(evidence.whitening(name)["smoothing_radii"]))
-    covariance = evidence.whitening(name)["covariance"]
+    name = max(sets, key=lambda name: len(evidence.whitening(name).smoothing_radii))
+    covariance = evidence.whitening(name).covariance
     if len(covariance) < 6:
         raise Untestable("this run has no set of several radii")
     sigma = np.sqrt(np.diag(covariance))
@@ -133,8 +117,7 @@ def _tides_correlate(evidence: Evidence, *, uncorrelated: float, law: float) -> 
             "largest G2 correlation": tides[pairs].max(),
         },
         cross < uncorrelated and departure <= law,
-        scatter=departure,
-        scatter_of="pairs of scales, about the law",
+        scatter=(departure, "pairs of scales, about the law"),
     )
 
 
@@ -146,12 +129,10 @@ def _tides_correlate(evidence: Evidence, *, uncorrelated: float, law: float) -> 
     metric="relative difference of the mean masses from the paper's; R of M = (2π)^{3/2} ρ_m R³",
     paper="2.4e13 ↔ 2.6 Mpc/h; 5.2e11; 6.2e12",
     threshold="masses within {mass:g}, R {least:g} to {most:g} Mpc/h",
-    mass=0.05,
-    least=2.5,
-    most=2.7,
+    limits={"mass": 0.05, "least": 2.5, "most": 2.7},
 )
 def _mean_masses(evidence: Evidence, *, mass: float, least: float, most: float) -> Measurement:
-    samples = [evidence.role("sample"), *evidence.thin_samples]
+    samples = [evidence.roles["sample"], *evidence.thin_samples]
     main = evidence.halo_attributes(evidence.train_box, samples[0])
     radius = radius_of_mass(main["mean_mass"])
     if abs(main["min_mass"] / LOWEST_MASS - 1) > COMPARABLE:

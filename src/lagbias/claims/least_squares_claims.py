@@ -1,44 +1,30 @@
 """Claims about networks and the least-squares f of Paper I (§3.1, Fig. 2)."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
+from lagbias.bias.binned import BinnedF
+from lagbias.bias.least_squares import LeastSquares
+from lagbias.bias.spectra import Spectra
 from lagbias.claims.base import Measurement, Untestable, claim
 from lagbias.claims.evidence import Evidence
-from lagbias.claims.measured import K_MAX, Spectra
+from lagbias.claims.measured import K_MAX, mean_ratio, spread
 
 __all__ = ["MIN_SHARE", "ROUGH_FROM", "roughness"]
 
-#: Bins with a smaller share of the particles are not compared: their least-squares f is noise.
+#: Smallest share of the particles in a compared bin: below, the least-squares f is noise.
 MIN_SHARE = 1e-4
 #: δ/σ above which the roughness of f is measured.
 ROUGH_FROM = 2.0
 _PLACE = "§3.1, Fig. 2"
 
 
-def roughness(binned: Mapping[str, np.ndarray], filled: np.ndarray) -> float:
+def roughness(binned: BinnedF, filled: np.ndarray) -> float:
     """Sum the squared departures of the average f from straight lines along δ > `ROUGH_FROM`.
 
-    Parameters
-    ----------
-    binned : Mapping
-        ``delta_edges`` (D + 1,) and ``f`` (s, D, L), dimensionless.
-    filled : ndarray, bool, shape (D, L)
-        Bins that hold particles; a departure counts where a bin and both its neighbours do.
-
-    Returns
-    -------
-    float
-        Σ (f_i - line through its neighbours in δ)², a quarter of Σ (Δ²f)² where bins are equally
-        wide, dimensionless.
-
-    Raises
-    ------
-    Untestable
-        If no three neighbouring bins are filled.
+    Returns Σ (f_i - line through its neighbours in δ)², a quarter of Σ (Δ²f)² where bins are
+    equally wide. A departure counts if a bin and both its neighbours are `filled` (D, L).
     """
-    edges, f = binned["delta_edges"], binned["f"].mean(axis=0)
+    edges, f = binned.delta_edges, binned.f.mean(axis=0)
     centre = 0.5 * (edges[1:] + edges[:-1])
     below, x, above = centre[:-2], centre[1:-1], centre[2:]
     weight = ((above - x) / (above - below))[:, None]
@@ -51,13 +37,13 @@ def roughness(binned: Mapping[str, np.ndarray], filled: np.ndarray) -> float:
     return float((departure[counts] ** 2).sum())
 
 
-def _pair(evidence: Evidence) -> tuple[dict, dict]:
+def _pair(evidence: Evidence) -> tuple[LeastSquares, BinnedF]:
     """Return binned f of the least squares and of the networks."""
     least_squares, networks = evidence.least_squares(), evidence.binned_f()
-    if least_squares["f"].shape[1:] != networks["f"].shape[1:]:
+    if least_squares.bins.shape != networks.bins.shape:
         raise Untestable(
-            "the networks' f was binned in other bins than the least-squares f: "
-            f"{networks['f'].shape[1:]} and {least_squares['f'].shape[1:]}"
+            f"the networks' f and the least-squares f have different numbers of bins: "
+            f"{networks.bins.shape} and {least_squares.bins.shape}"
         )
     return least_squares, networks
 
@@ -74,27 +60,26 @@ def _spectra(evidence: Evidence) -> tuple[Spectra, Spectra]:
     place=_PLACE + " left",
     metric=f"rms of f_NN − f_LS over rms of f_LS, bins weighted by their share of the particles, "
     f"shares above {MIN_SHARE:g}",
-    paper="traces it (picture)",
+    paper="traces it (figure)",
     threshold="below {below:g}",
-    below=0.1,
+    limits={"below": 0.1},
 )
 def _networks_trace_least_squares(evidence: Evidence, *, below: float) -> Measurement:
     least_squares, networks = _pair(evidence)
-    weight = np.where(least_squares["share"] > MIN_SHARE, least_squares["share"], 0.0)
-    reference = least_squares["f"].mean(axis=0)
+    weight = np.where(least_squares.share > MIN_SHARE, least_squares.share, 0.0)
+    reference = least_squares.f.mean(axis=0)
     scale = np.sqrt((weight * reference**2).sum())
 
     def distance(f: np.ndarray) -> float:
         return float(np.sqrt((weight * (f - reference) ** 2).sum()) / scale)
 
-    found = distance(networks["f"].mean(axis=0))
-    each = [distance(f) for f in networks["f"]]
+    found = distance(networks.f.mean(axis=0))
+    each = [distance(f) for f in networks.f]
     return Measurement(
         f"rms difference {found:.3f} of rms f",
         {"rms difference": found},
         found < below,
-        scatter=np.ptp(each),
-        scatter_of="networks",
+        scatter=(np.ptp(each), "networks"),
     )
 
 
@@ -102,15 +87,15 @@ def _networks_trace_least_squares(evidence: Evidence, *, below: float) -> Measur
     "C02",
     "The f of the networks is much smoother than the least-squares f, which is noisy at high δ.",
     place=_PLACE + " left",
-    metric=f"roughness Σ(Δ²f)² along δ > {ROUGH_FROM:g} σ of the average f, networks over least "
-    "squares",
-    paper="remarkably smoother (picture)",
+    metric=f"roughness Σ(Δ²f)² along δ > {ROUGH_FROM:g} σ of the average f, ratio of networks to "
+    "least squares",
+    paper="remarkably smoother (figure)",
     threshold="ratio below {below:g}",
-    below=0.3,
+    limits={"below": 0.3},
 )
 def _networks_are_smoother(evidence: Evidence, *, below: float) -> Measurement:
     least_squares, networks = _pair(evidence)
-    filled = (least_squares["share"] > 0) & (networks["share"] > 0)
+    filled = (least_squares.share > 0) & (networks.share > 0)
     rough, smooth = roughness(least_squares, filled), roughness(networks, filled)
     if rough == 0:
         raise Untestable("the least-squares f of this run is a straight line at high δ")
@@ -126,24 +111,18 @@ def _networks_are_smoother(evidence: Evidence, *, below: float) -> Measurement:
     "Networks and least squares give the same power.",
     place=_PLACE + " right",
     metric="|⟨R⟩ of the networks / ⟨R⟩ of the least squares − 1|",
-    paper="reproduces it well (picture)",
+    paper="reproduces it well (figure)",
     threshold="at most {most:g}",
-    most=0.01,
+    limits={"most": 0.01},
 )
 def _same_power(evidence: Evidence, *, most: float) -> Measurement:
-    least_squares, networks = _spectra(evidence)
-    found = abs(networks.mean_ratio / least_squares.mean_ratio - 1)
+    least_squares, networks = map(mean_ratio, _spectra(evidence))
+    found = abs(networks / least_squares - 1)
     return Measurement(
-        f"{found:.4f}: networks ⟨R⟩ = {networks.mean_ratio:.4f}, least squares "
-        f"{least_squares.mean_ratio:.4f}",
-        {
-            "difference": found,
-            "networks": networks.mean_ratio,
-            "least squares": least_squares.mean_ratio,
-        },
+        f"{found:.4f}: networks ⟨R⟩ = {networks:.4f}, least squares {least_squares:.4f}",
+        {"difference": found, "networks": networks, "least squares": least_squares},
         found <= most,
-        scatter=networks.spread,
-        scatter_of="networks",
+        scatter=(spread(_spectra(evidence)[1]), "networks"),
     )
 
 
@@ -151,26 +130,21 @@ def _same_power(evidence: Evidence, *, most: float) -> Measurement:
     "C04",
     "Power scatters by about 1 % between networks, and by much less between least squares.",
     place=_PLACE + " right",
-    metric=f"largest less smallest ⟨R⟩ (k < {K_MAX} h/Mpc), of networks (NN) and of least-squares "
-    "solutions (LS), each for its own sub-sample",
+    metric=f"range (max − min) of ⟨R⟩ (k < {K_MAX} h/Mpc) over networks (NN) and over "
+    "least-squares solutions (LS), each for its own sub-sample",
     paper="NN about 1 %, LS much below 1 %",
     threshold="NN {least:g} to {most:g}, LS below {least_squares:g}, LS < NN / {factor:g}",
-    least=0.003,
-    most=0.02,
-    least_squares=0.003,
-    factor=3,
+    limits={"least": 0.003, "most": 0.02, "least_squares": 0.003, "factor": 3},
 )
 def _networks_scatter_more(
     evidence: Evidence, *, least: float, most: float, least_squares: float, factor: float
 ) -> Measurement:
-    deterministic, networks = (spectra.spread for spectra in _spectra(evidence))
-    holds = least <= networks <= most and deterministic < min(least_squares, networks / factor)
+    deterministic, networks = map(spread, _spectra(evidence))
     return Measurement(
         f"NN {networks:.4f}, LS {deterministic:.5f}",
         {"networks": networks, "least squares": deterministic},
-        holds,
-        scatter=networks,
-        scatter_of="networks",
+        least <= networks <= most and deterministic < min(least_squares, networks / factor),
+        scatter=(networks, "networks"),
     )
 
 
@@ -181,15 +155,13 @@ def _networks_scatter_more(
     metric=f"1 − ⟨R⟩ (k < {K_MAX} h/Mpc) of both",
     paper="about 5 %",
     threshold="{least:g} to {most:g} both",
-    least=0.03,
-    most=0.09,
+    limits={"least": 0.03, "most": 0.09},
 )
 def _both_fall_short(evidence: Evidence, *, least: float, most: float) -> Measurement:
-    least_squares, networks = (1 - spectra.mean_ratio for spectra in _spectra(evidence))
+    least_squares, networks = (1 - mean_ratio(spectra) for spectra in _spectra(evidence))
     return Measurement(
         f"networks {networks:.3f}, least squares {least_squares:.3f}",
         {"networks": networks, "least squares": least_squares},
         least <= min(networks, least_squares) and max(networks, least_squares) <= most,
-        scatter=_spectra(evidence)[1].spread,
-        scatter_of="networks",
+        scatter=(spread(_spectra(evidence)[1]), "networks"),
     )

@@ -10,24 +10,17 @@ __all__ = ["BIN", "MIN_PARTICLES", "Profile", "profile", "ridge", "variance_at_f
 
 #: Width of the bins along the first component, in its standard deviations.
 BIN = 0.25
-#: Fewest particles in a bin that counts.
+#: Minimum number of particles in a bin.
 MIN_PARTICLES = 50
-#: Width of the bins along another component.
-_OTHER_BIN = 0.5
-#: Range of another component.
-_OTHER_RANGE = (-2.0, 2.0)
+#: Range and width of the bins along another component.
+_OTHER_RANGE, _OTHER_BIN = (-2.0, 2.0), 0.5
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Mean f in bins along the first component.
+    """Mean f and its standard error in bins along the first component, each of shape (b,).
 
-    Attributes
-    ----------
-    centre : ndarray (b,)
-        Middle of each bin that holds enough particles, in standard deviations.
-    mean, error : ndarray (b,)
-        Mean f and its standard error, dimensionless.
+    `centre` is in standard deviations of the component.
     """
 
     centre: np.ndarray
@@ -36,24 +29,9 @@ class Profile:
 
 
 def profile(x: np.ndarray, f: np.ndarray, low: float, high: float) -> Profile:
-    """Average f in bins of `BIN` of one coordinate.
+    """Average f (N,) in the bins of x (N,) from `low` to `high` that hold `MIN_PARTICLES`.
 
-    Parameters
-    ----------
-    x, f : ndarray, shape (N,)
-        Coordinate and f of particles, dimensionless.
-    low, high : float
-        Range of the bins.
-
-    Returns
-    -------
-    Profile
-        Bins with at least `MIN_PARTICLES`.
-
-    Raises
-    ------
-    Untestable
-        If fewer than three bins hold so many.
+    Raises Untestable if fewer than three bins do.
     """
     count = round((high - low) / BIN)
     edges = low + BIN * np.arange(count + 1)
@@ -62,7 +40,7 @@ def profile(x: np.ndarray, f: np.ndarray, low: float, high: float) -> Profile:
     if full.sum() < 3:
         raise Untestable(
             f"fewer than three bins between {low:g} and {high:g} σ hold {MIN_PARTICLES} of the "
-            f"{len(f)} particles; take more (gradient_pca.particles)"
+            f"{len(f)} particles; increase gradient_pca.particles"
         )
     return Profile((edges[:-1] + 0.5 * BIN)[full], mean[full], error[full])
 
@@ -70,25 +48,18 @@ def profile(x: np.ndarray, f: np.ndarray, low: float, high: float) -> Profile:
 def variance_at_fixed(
     x: np.ndarray, other: np.ndarray, f: np.ndarray, low: float, high: float
 ) -> tuple[float, float]:
-    """Measure how much f varies with a second coordinate where the first is fixed.
+    """Measure the variance of f along a second coordinate at fixed first coordinate.
 
     Parameters
     ----------
     x, other, f : ndarray, shape (N,)
-        The coordinate that is fixed, the one that varies, and f, dimensionless.
-    low, high : float
-        Range of x.
+        Fixed coordinate (of which `low` to `high` counts), varying coordinate, and f.
 
     Returns
     -------
     variance, noise : float
-        Variance of the mean f between bins of `other` in a bin of x, averaged over the particles
-        and less what the errors of the means contribute; and this contribution.
-
-    Raises
-    ------
-    Untestable
-        If no bin of x has two or more bins of `other` with `MIN_PARTICLES`.
+        Variance of the mean f between bins of `other` within a bin of x, averaged over particles,
+        minus the contribution of the errors of the means; and that contribution.
     """
     rows, columns = round((high - low) / BIN), round(np.ptp(_OTHER_RANGE) / _OTHER_BIN)
     row = _bin(x, low + BIN * np.arange(rows + 1))
@@ -113,25 +84,18 @@ def variance_at_fixed(
 def ridge(
     x: np.ndarray, other: np.ndarray, f: np.ndarray, low: float, high: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find where along the first coordinate f lies, for each bin of a second one.
+    """Return the f-weighted mean of the first coordinate in bins of a second one.
 
     Parameters
     ----------
     x, other, f : ndarray, shape (N,)
-        First and second coordinate and f of particles, dimensionless.
-    low, high : float
-        Range of x.
+        First coordinate (of which `low` to `high` counts), second coordinate, and f.
 
     Returns
     -------
     at, position : ndarray, shape (m,)
-        Middle of each bin of `other`, and the mean x there, each bin of x weighing as much as
-        its mean f and not as it has particles; where all bins of x hold `MIN_PARTICLES`.
-
-    Raises
-    ------
-    Untestable
-        If fewer than three bins of `other` do.
+        Centre of each bin of `other`, and mean x there. Bins of x are weighted by their mean f,
+        not by their particles. Only where all bins of x have at least `MIN_PARTICLES`.
     """
     at, position = [], []
     for start in np.arange(*_OTHER_RANGE, _OTHER_BIN):

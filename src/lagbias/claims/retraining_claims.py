@@ -1,12 +1,8 @@
 """Claims about networks with other inputs: two components of ∇f, or n δ and one ∇²δ (§4)."""
 
-from collections.abc import Sequence
-
-from lagbias.claims.base import Measurement, Untestable, claim, listed, named
+from lagbias.claims.base import Measurement, Untestable, claim, listed, named, span
 from lagbias.claims.evidence import EXTENDED, FINE, FINEST, Evidence
-from lagbias.claims.measured import K_MAX
-
-__all__: list[str] = []
+from lagbias.claims.measured import K_MAX, mean_ratio, spread, training_loss, validation_loss
 
 _MEAN = f"⟨R⟩ (k < {K_MAX} h/Mpc, validation box)"
 _PC2 = "pc2"
@@ -14,7 +10,7 @@ _PC2 = "pc2"
 
 def _before_and_after(evidence: Evidence, name: str, inputs: str = _PC2) -> tuple[float, float]:
     """Return ⟨R⟩ with all inputs, and with others."""
-    return evidence.spectra(name).mean_ratio, evidence.spectra(name, inputs).mean_ratio
+    return mean_ratio(evidence.spectra(name)), mean_ratio(evidence.spectra(name, inputs))
 
 
 def _arrow(before: float, after: float) -> str:
@@ -22,23 +18,16 @@ def _arrow(before: float, after: float) -> str:
 
 
 def _largest_change(
-    evidence: Evidence,
-    names: Sequence[str],
-    inputs: str,
-    most: float,
-    *,
-    scatter_of: str,
-    remark: str = "",
+    evidence: Evidence, names: list[str], inputs: str, most: float, scatter_of: str, remark: str
 ) -> Measurement:
-    """Judge whether other inputs change ⟨R⟩ of no set by more than `most`."""
+    """Test whether other inputs change ⟨R⟩ of every set by at most `most`."""
     pairs = {name: _before_and_after(evidence, name, inputs) for name in names}
     changes = {name: after - before for name, (before, after) in pairs.items()}
     return Measurement(
         "; ".join(f"{name} {_arrow(*pair)}" for name, pair in pairs.items()) + remark,
         named("change", changes),
         max(map(abs, changes.values())) <= most,
-        scatter=max(evidence.spectra(name, inputs).spread for name in names),
-        scatter_of=scatter_of,
+        scatter=(max(spread(evidence.spectra(name, inputs)) for name in names), scatter_of),
     )
 
 
@@ -49,36 +38,29 @@ def _largest_change(
     metric=f"|change of {_MEAN}|",
     paper="the same: about 1 and 0.98",
     threshold="at most {most:g} both",
-    most=0.01,
+    limits={"most": 0.01},
 )
 def _two_components_suffice(evidence: Evidence, *, most: float) -> Measurement:
-    return _largest_change(
-        evidence,
-        (evidence.multi, FINE),
-        _PC2,
-        most,
-        scatter_of="retrained networks, the larger of the two",
-    )
+    of = "retrained networks, the larger of the two"
+    return _largest_change(evidence, [evidence.multi, FINE], _PC2, most, of, remark="")
 
 
 @claim(
     "C22",
-    "Retraining on two components mends the deficit of five fine scales, from 0.98 to about 1.",
+    "Retraining on two components removes the deficit of five fine scales, from 0.98 to about 1.",
     place="§4, Fig. 6 right",
     metric=_MEAN + " before and after",
     paper="0.98 → about 1",
     threshold="below {limit:g} before, above after, change at least {least:g}",
-    limit=0.99,
-    least=0.01,
+    limits={"limit": 0.99, "least": 0.01},
 )
-def _retraining_mends_fine_scales(evidence: Evidence, *, limit: float, least: float) -> Measurement:
+def _raises_fine_scales(evidence: Evidence, *, limit: float, least: float) -> Measurement:
     before, after = _before_and_after(evidence, FINEST)
     return Measurement(
         _arrow(before, after),
         {"before": before, "after": after},
         before < limit < after and after - before >= least,
-        scatter=evidence.spectra(FINEST, _PC2).spread,
-        scatter_of="retrained networks",
+        scatter=(spread(evidence.spectra(FINEST, _PC2)), "retrained networks"),
     )
 
 
@@ -89,10 +71,7 @@ def _retraining_mends_fine_scales(evidence: Evidence, *, limit: float, least: fl
     metric=_MEAN + " after, and its change",
     paper="+3 %, to 0.98",
     threshold="change {least:g} to {most:g}, ⟨R⟩ {low:g} to {high:g}",
-    least=0.015,
-    most=0.045,
-    low=0.965,
-    high=0.995,
+    limits={"least": 0.015, "most": 0.045, "low": 0.965, "high": 0.995},
 )
 def _retraining_raises_extended(evidence: Evidence, **limits: float) -> Measurement:
     before, after = _before_and_after(evidence, EXTENDED)
@@ -101,8 +80,7 @@ def _retraining_raises_extended(evidence: Evidence, **limits: float) -> Measurem
         {"before": before, "after": after},
         limits["least"] <= after - before <= limits["most"]
         and limits["low"] <= after <= limits["high"],
-        scatter=evidence.spectra(EXTENDED, _PC2).spread,
-        scatter_of="retrained networks",
+        scatter=(spread(evidence.spectra(EXTENDED, _PC2)), "retrained networks"),
     )
 
 
@@ -110,25 +88,24 @@ def _retraining_raises_extended(evidence: Evidence, **limits: float) -> Measurem
     "C24",
     "Retraining on two components keeps the training and the validation loss.",
     place="§4",
-    metric="largest relative change of the last loss per cell (mean of the networks) of any "
+    metric="largest relative change of the final loss per cell (mean of the networks) of any "
     "retrained set",
     paper="recovers both",
     threshold="below {below:g}",
-    below=0.01,
+    limits={"below": 0.01},
 )
 def _retraining_keeps_losses(evidence: Evidence, *, below: float) -> Measurement:
     training, validation = {}, {}
-    for name in evidence.role("retrained"):
+    for name in evidence.roles["retrained"]:
         before, after = evidence.networks(name), evidence.networks(name, _PC2)
-        training[name] = after.final_training / before.final_training - 1
-        validation[name] = after.final_validation / before.final_validation - 1
-    changes = [*training.values(), *validation.values()]
+        training[name] = training_loss(after) / training_loss(before) - 1
+        validation[name] = validation_loss(after) / validation_loss(before) - 1
+    changes = named("training", training) | named("validation", validation)
     return Measurement(
         f"training {listed(training, '+.4f')}; validation {listed(validation, '+.4f')}",
-        {**named("training", training), **named("validation", validation)},
-        max(map(abs, changes)) < below,
-        scatter=max(changes) - min(changes),
-        scatter_of="sets and losses, of the change",
+        changes,
+        max(map(abs, changes.values())) < below,
+        scatter=(span(changes), "sets and losses, of the change"),
     )
 
 
@@ -136,25 +113,20 @@ def _retraining_keeps_losses(evidence: Evidence, *, below: float) -> Measurement
     "C34",
     "Five fine scales and their two components have equal losses but differ by 2 % in power.",
     place="App. A, Fig. 11",
-    metric=f"relative change of the last validation loss; |change of {_MEAN}|",
+    metric=f"relative change of the final validation loss; |change of {_MEAN}|",
     paper="indistinguishable; 2 %",
     threshold="loss below {loss:g}; power {least:g} to {most:g}",
-    loss=0.005,
-    least=0.01,
-    most=0.03,
+    limits={"loss": 0.005, "least": 0.01, "most": 0.03},
 )
-def _equal_loss_other_power(
-    evidence: Evidence, *, loss: float, least: float, most: float
-) -> Measurement:
+def _equal_loss(evidence: Evidence, *, loss: float, least: float, most: float) -> Measurement:
     full, retrained = evidence.networks(FINEST), evidence.networks(FINEST, _PC2)
-    change = retrained.final_validation / full.final_validation - 1
+    change = validation_loss(retrained) / validation_loss(full) - 1
     before, after = _before_and_after(evidence, FINEST)
     return Measurement(
         f"loss {change:+.4f}; {_arrow(before, after)}",
         {"loss": change, "power": after - before},
         abs(change) < loss and least <= abs(after - before) <= most,
-        scatter=evidence.spectra(FINEST, _PC2).spread,
-        scatter_of="retrained networks, of ⟨R⟩",
+        scatter=(spread(evidence.spectra(FINEST, _PC2)), "retrained networks, of ⟨R⟩"),
     )
 
 
@@ -166,19 +138,13 @@ def _equal_loss_other_power(
     metric=f"|change of {_MEAN}|",
     paper="the same",
     threshold="at most {most:g}",
-    most=0.01,
+    limits={"most": 0.01},
 )
 def _one_laplacian_suffices(evidence: Evidence, *, most: float) -> Measurement:
-    names = evidence.role("nested")
+    names = evidence.roles["nested"]
     if not names:
         raise Untestable(
             "this run trains no networks on n δ and one ∇²δ (figure_sets.nested is empty)"
         )
-    return _largest_change(
-        evidence,
-        names,
-        "nested",
-        most,
-        scatter_of="networks",
-        remark=". Not tested: that it fails for widely separated scales",
-    )
+    remark = ". Not tested: that it fails for widely separated scales"
+    return _largest_change(evidence, names, "nested", most, "networks", remark)

@@ -2,45 +2,40 @@
 
 import numpy as np
 
-from lagbias.claims.base import Measurement, claim, listed, named
+from lagbias.claims.base import Measurement, claim, listed, named, span, within
 from lagbias.claims.evidence import COARSE, EXTENDED, FINE, FINEST, Evidence
-from lagbias.claims.measured import K_MAX
+from lagbias.claims.measured import K_MAX, mean_between, mean_ratio, spread
 
-__all__ = ["BUMP_RANGE", "HIGH_RANGE"]
-
-#: Where the bump of R is looked for, and where R falls below one [h/Mpc].
+#: Ranges of k in which R peaks, and in which it is below one [h/Mpc].
 BUMP_RANGE, HIGH_RANGE = (0.2, 0.8), (0.8, 1.0)
 _PLACE = "§3.2, Fig. 4"
 _MEAN = f"⟨R⟩ of the average f (k < {K_MAX} h/Mpc) on the validation box"
 
 
 def _means(evidence: Evidence, names: list[str]) -> dict[str, float]:
-    return {name: evidence.spectra(name).mean_ratio for name in names}
+    return {name: mean_ratio(evidence.spectra(name)) for name in names}
 
 
 def _largest_spread(evidence: Evidence, names: list[str]) -> float:
-    return max(evidence.spectra(name).spread for name in names)
+    return max(spread(evidence.spectra(name)) for name in names)
 
 
 @claim(
     "C13",
     "Every set of several scales scatters by 1 to 2 %.",
     place=_PLACE,
-    metric=f"largest less smallest ⟨R⟩ (k < {K_MAX} h/Mpc) of the networks of each set",
+    metric=f"range (max − min) of ⟨R⟩ (k < {K_MAX} h/Mpc) over the networks of each set",
     paper="1 to 2 %",
     threshold="{least:g} to {most:g} each",
-    least=0.005,
-    most=0.03,
+    limits={"least": 0.005, "most": 0.03},
 )
 def _every_set_scatters(evidence: Evidence, *, least: float, most: float) -> Measurement:
-    spreads = {name: evidence.spectra(name).spread for name in evidence.several}
-    found = list(spreads.values())
+    spreads = {name: spread(evidence.spectra(name)) for name in evidence.several}
     return Measurement(
         listed(spreads, ".4f"),
         named("spread", spreads),
-        least <= min(found) and max(found) <= most,
-        scatter=np.ptp(found),
-        scatter_of="sets, of their spreads",
+        within(spreads, least, most),
+        scatter=(span(spreads), "sets, of their spreads"),
     )
 
 
@@ -51,7 +46,7 @@ def _every_set_scatters(evidence: Evidence, *, least: float, most: float) -> Mea
     metric=_MEAN + " of the reference and the coarser set: |⟨R⟩ − 1|",
     paper="to 1 %",
     threshold="at most {most:g} both",
-    most=0.012,
+    limits={"most": 0.012},
 )
 def _coarse_sets_match(evidence: Evidence, *, most: float) -> Measurement:
     names = [evidence.multi, COARSE]
@@ -60,8 +55,7 @@ def _coarse_sets_match(evidence: Evidence, *, most: float) -> Measurement:
         f"⟨R⟩: {listed(means)}",
         named("mean ratio", means),
         max(abs(mean - 1) for mean in means.values()) <= most,
-        scatter=_largest_spread(evidence, names),
-        scatter_of="networks, the larger of the two",
+        scatter=(_largest_spread(evidence, names), "networks, the larger of the two"),
     )
 
 
@@ -72,19 +66,17 @@ def _coarse_sets_match(evidence: Evidence, *, most: float) -> Measurement:
     metric="largest 1 − R of the two lowest bins; and ⟨R⟩ compared with the set without 11.3",
     paper="up to 5 %",
     threshold="{least:g} to {most:g}, and ⟨R⟩ lower",
-    least=0.03,
-    most=0.07,
+    limits={"least": 0.03, "most": 0.07},
 )
 def _large_scale_lowers_power(evidence: Evidence, *, least: float, most: float) -> Measurement:
     extended, reference = evidence.spectra(EXTENDED), evidence.spectra(evidence.multi)
     lowest = 1 - extended.ratio[:2].min()
-    means = {EXTENDED: extended.mean_ratio, evidence.multi: reference.mean_ratio}
+    means = {EXTENDED: mean_ratio(extended), evidence.multi: mean_ratio(reference)}
     return Measurement(
         f"1 − R = {lowest:.3f} at k ≤ {extended.k[1]:.3f} h/Mpc; ⟨R⟩: {listed(means)}",
         {"deficit": lowest, **named("mean ratio", means)},
         least <= lowest <= most and means[EXTENDED] < means[evidence.multi],
-        scatter=extended.spread,
-        scatter_of="networks, of ⟨R⟩",
+        scatter=(spread(extended), "networks, of ⟨R⟩"),
     )
 
 
@@ -95,19 +87,16 @@ def _large_scale_lowers_power(evidence: Evidence, *, least: float, most: float) 
     metric="1 − " + _MEAN,
     paper="2 to 3 %",
     threshold="{least:g} to {most:g} both",
-    least=0.015,
-    most=0.035,
+    limits={"least": 0.015, "most": 0.035},
 )
 def _fine_sets_fall_short(evidence: Evidence, *, least: float, most: float) -> Measurement:
     names = [FINE, FINEST]
     deficits = {name: 1 - mean for name, mean in _means(evidence, names).items()}
-    found = list(deficits.values())
     return Measurement(
         f"1 − ⟨R⟩: {listed(deficits)}",
         named("deficit", deficits),
-        least <= min(found) and max(found) <= most,
-        scatter=_largest_spread(evidence, names),
-        scatter_of="networks, the larger of the two",
+        within(deficits, least, most),
+        scatter=(_largest_spread(evidence, names), "networks, the larger of the two"),
     )
 
 
@@ -122,28 +111,21 @@ def _fine_sets_fall_short(evidence: Evidence, *, least: float, most: float) -> M
     threshold="bump {least:g} to {most:g} at k = {k_least:g} to {k_most:g}, larger with one scale, "
     "R below {high:g} beyond",
     soft=True,
-    least=1.045,
-    most=1.075,
-    k_least=0.25,
-    k_most=0.6,
-    high=1,
+    limits={"least": 1.045, "most": 1.075, "k_least": 0.25, "k_most": 0.6, "high": 1},
 )
 def _bump_and_fall(evidence: Evidence, **limits: float) -> Measurement:
     several, single = evidence.spectra(evidence.multi), evidence.spectra(evidence.single)
-    beyond = several.mean_between(*HIGH_RANGE)
+    beyond = mean_between(several, *HIGH_RANGE)
     window = (several.k >= BUMP_RANGE[0]) & (several.k < BUMP_RANGE[1])
     at = several.k[window][several.ratio[window].argmax()]
-    bumps = {
-        evidence.multi: several.ratio[window].max(),
-        evidence.single: single.ratio[window].max(),
-    }
+    bump, bump_of_one = several.ratio[window].max(), single.ratio[window].max()
+    bumps = {evidence.multi: bump, evidence.single: bump_of_one}
     return Measurement(
         f"bump {listed(bumps)}, at k = {at:.2f} h/Mpc; R = {beyond:.3f} beyond",
         {**named("bump", bumps), "k of the bump": at, "beyond": beyond},
-        limits["least"] <= bumps[evidence.multi] <= limits["most"]
+        limits["least"] <= bump <= limits["most"]
         and limits["k_least"] <= at <= limits["k_most"]
-        and bumps[evidence.single] > bumps[evidence.multi]
+        and bump_of_one > bump
         and beyond < limits["high"],
-        scatter=np.ptp(several.ratios[:, window].max(axis=1)),
-        scatter_of="networks, of the bump",
+        scatter=(np.ptp(several.ratios[:, window].max(axis=1)), "networks, of the bump"),
     )

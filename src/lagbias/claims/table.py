@@ -4,88 +4,57 @@ import html
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from lagbias.artefacts import store
-from lagbias.claims.base import FAILS, HOLDS, OUTCOMES, UNTESTED, Verdict
+from lagbias.claims.base import FAILS, HOLDS, OUTCOMES, UNTESTED, Measurement, Verdict
+from lagbias.runtime.atomic import write_text
 
-__all__ = ["as_html", "as_json", "as_markdown", "compact_paths", "counts", "write"]
+__all__ = ["write"]
 
 _COLUMNS = ("id", "claim", "paper", "measured", "scatter", "threshold", "verdict")
 _TITLE = "Claims of Wu, Muñoz & Eisenstein 2023 in the run {run}"
 _INTRODUCTION = (
     "Verdicts are computed from the run's artefacts. ⟨R⟩ is the mean of R = P_model/P_h over the "
     "modes of k < 0.1 h/Mpc; R is that of the average f unless networks are named. (soft): the "
-    "paper says so in passing or in a picture only. The paper's epochs 20 and 50 of 50 "
-    "stand for 40 % and 100 % of the run's."
+    "paper only mentions it in passing or shows it in a figure. The paper's epochs 20 and 50 of 50 "
+    "correspond to 40 % and 100 % of the run's."
 )
 
 
-def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
-    """Count the verdicts by outcome, all outcomes being named."""
-    found = Counter(verdict.outcome for verdict in verdicts)
-    return {outcome: found[outcome] for outcome in OUTCOMES}
+def write(verdicts: Sequence[Verdict], run: str, outputs: Mapping[str, str | Path]) -> None:
+    """Write the verdicts to ``json``, ``markdown`` and ``html``, a row each, atomically."""
+    write_text(outputs["json"], _as_json(verdicts, run))
+    write_text(outputs["markdown"], _as_markdown(verdicts, run))
+    write_text(outputs["html"], _as_html(verdicts, run))
 
 
-def write(
-    verdicts: Sequence[Verdict],
-    run: str,
-    *,
-    json_path: str | Path,
-    markdown_path: str | Path,
-    html_path: str | Path,
-) -> None:
-    """Write the three tables, each atomically.
-
-    Parameters
-    ----------
-    verdicts : sequence of Verdict
-        In the order of the rows.
-    run : str
-        Name of the run, for the titles.
-    json_path, markdown_path, html_path : str or Path, keyword-only
-        Where to write.
-
-    Raises
-    ------
-    lagbias.artefacts.store.ArtefactError
-        If a file cannot be written.
-    """
-    store.write_text(json_path, as_json(verdicts, run))
-    store.write_text(markdown_path, as_markdown(verdicts, run))
-    store.write_text(html_path, as_html(verdicts, run))
-
-
-def as_json(verdicts: Sequence[Verdict], run: str) -> str:
+def _as_json(verdicts: Sequence[Verdict], run: str) -> str:
     """Return all fields of the verdicts and their counts as JSON."""
-    table = {
-        "run": run,
-        "summary": counts(verdicts),
-        "claims": [_fields(verdict) for verdict in verdicts],
-    }
+    table = {"run": run, "summary": _counts(verdicts), "claims": list(map(_fields, verdicts))}
     return json.dumps(table, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def as_markdown(verdicts: Sequence[Verdict], run: str) -> str:
-    """Return a Markdown page: counts, the table, and where each claim is and what tested it."""
+def _as_markdown(verdicts: Sequence[Verdict], run: str) -> str:
+    """Return a Markdown page: counts, the table, and the metric and the artefacts of each claim."""
     lines = [f"# {_TITLE.format(run=run)}", "", _summary(verdicts), "", _INTRODUCTION, ""]
     lines += [_markdown_row(_COLUMNS), _markdown_row(["---"] * len(_COLUMNS))]
     for verdict in verdicts:
         *cells, outcome = _cells(verdict)
         lines.append(_markdown_row([*cells, f"**{outcome}**"]))
-    lines += ["", "## What was measured, and on what", ""]
+    lines += ["", "## Metrics and artefacts", ""]
     root = _root(verdicts)
     for verdict in verdicts:
-        claim, files = verdict.claim, compact_paths(_paths(verdict), root)
+        claim, files = verdict.claim, _compact(_paths(verdict), root)
         text = f"- **{claim.id}** ({claim.place}): {claim.metric}."
         lines.append(text + (f" From {', '.join(f'`{f}`' for f in files)}." if files else ""))
     return "\n".join(lines) + "\n"
 
 
-def as_html(verdicts: Sequence[Verdict], run: str) -> str:
-    """Return a page that needs no other file and no script."""
+def _as_html(verdicts: Sequence[Verdict], run: str) -> str:
+    """Return a self-contained HTML page without scripts."""
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     root = _root(verdicts)
     rows = "\n".join(_html_row(verdict, root) for verdict in verdicts)
@@ -98,50 +67,45 @@ def as_html(verdicts: Sequence[Verdict], run: str) -> str:
     )
 
 
-def compact_paths(paths: Sequence[str], root: str = "") -> list[str]:
-    """Shorten a list of files: relative to a folder, files of one folder counted.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        Files.
-    root : str
-        Folder that paths are given relative to; none when empty.
-
-    Returns
-    -------
-    list of str
-        One entry per folder: the file, or the folder with the number of its files.
-    """
+def _compact(paths: Sequence[str], root: str) -> list[str]:
+    """Return paths relative to a folder; several files of one folder become one entry."""
     folders: dict[str, list[str]] = {}
     for path in paths:
-        shown = Path(os.path.relpath(path, root) if root else path)
-        folders.setdefault(shown.parent.as_posix(), []).append(shown.as_posix())
+        relative = Path(os.path.relpath(path, root))
+        folders.setdefault(relative.parent.as_posix(), []).append(relative.as_posix())
     return [
         files[0] if len(files) == 1 else f"{folder}/ ({len(files)} files)"
         for folder, files in folders.items()
     ]
 
 
+def _counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """Count the verdicts by outcome, including outcomes that do not occur."""
+    found = Counter(verdict.outcome for verdict in verdicts)
+    return {outcome: found[outcome] for outcome in OUTCOMES}
+
+
 def _summary(verdicts: Sequence[Verdict]) -> str:
-    """Say how many claims hold."""
-    found = counts(verdicts)
+    """Return a sentence with the number of claims of each outcome."""
+    found = _counts(verdicts)
     return (
         f"{len(verdicts)} claims: {found[HOLDS]} hold, {found[FAILS]} do not hold, "
         f"{found[UNTESTED]} cannot be tested on this run."
     )
 
 
-def _fields(verdict: Verdict) -> dict:
-    measurement = verdict.measurement
-    found = asdict(measurement) if measurement else {}
-    found.pop("holds", None)
+def _fields(verdict: Verdict) -> dict[str, Any]:
+    found = verdict.measurement or Measurement("", {}, False)
+    scatter, scatter_of = found.scatter or (None, "")
     return {
         **asdict(verdict.claim),
         "verdict": verdict.outcome,
         "reason": verdict.reason,
-        **({"measured": "", "values": {}, "scatter": None, "scatter_of": "", "artefacts": []}),
-        **found,
+        "measured": found.measured,
+        "values": found.values,
+        "scatter": scatter,
+        "scatter_of": scatter_of,
+        "artefacts": found.artefacts,
     }
 
 
@@ -150,8 +114,8 @@ def _cells(verdict: Verdict) -> list[str]:
     claim, found = verdict.claim, verdict.measurement
     measured = found.measured if found else f"Cannot be tested: {verdict.reason}."
     scatter = "–"
-    if found and found.scatter is not None:
-        scatter = f"{found.scatter:.3g} ({found.scatter_of})"
+    if found and found.scatter:
+        scatter = "{:.3g} ({})".format(*found.scatter)
     outcome = verdict.outcome + (" (soft)" if claim.soft else "")
     return [claim.id, claim.statement, claim.paper, measured, scatter, claim.threshold, outcome]
 
@@ -161,7 +125,7 @@ def _paths(verdict: Verdict) -> Sequence[str]:
 
 
 def _root(verdicts: Sequence[Verdict]) -> str:
-    """Return the deepest folder that holds all artefacts."""
+    """Return the deepest common folder of all artefacts."""
     folders = {str(Path(path).parent) for verdict in verdicts for path in _paths(verdict)}
     return os.path.commonpath(folders) if folders else ""
 
@@ -173,7 +137,7 @@ def _markdown_row(cells: Iterable[str]) -> str:
 def _html_row(verdict: Verdict, root: str) -> str:
     *cells, outcome = map(html.escape, _cells(verdict))
     claim = verdict.claim
-    files = "".join(f"<li>{html.escape(f)}</li>" for f in compact_paths(_paths(verdict), root))
+    files = "".join(f"<li>{html.escape(f)}</li>" for f in _compact(_paths(verdict), root))
     details = f"<p>{html.escape(claim.place)}. {html.escape(claim.metric)}.</p>"
     cells[1] += f"<details><summary>How</summary>{details}<ul>{files}</ul></details>"
     look = _CLASSES[verdict.outcome]

@@ -3,37 +3,22 @@
 import numpy as np
 from scipy import stats
 
-from lagbias.claims.base import Measurement, Untestable, claim, listed, named
+from lagbias.claims.base import Measurement, Untestable, claim, listed, named, span
 from lagbias.claims.evidence import COARSE, EXTENDED, FINE, FINEST, Evidence
-from lagbias.claims.measured import K_MAX
+from lagbias.claims.measured import K_MAX, mean_ratios, smallest_draw, validation_loss
 
 __all__ = ["FLAT_FROM", "rank_correlation"]
 
-#: Part of the epochs after which the loss is flat: the paper's 20 of 50.
+#: Fraction of the epochs after which the loss is flat: the paper's 20 of 50.
 FLAT_FROM = 0.4
 _PLACE = "App. A, Fig. 9"
-_LOSS = "last validation loss per cell, mean of the networks"
+_LOSS = "final validation loss per cell, mean of the networks"
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray, groups: int) -> tuple[float, float]:
-    """Correlate the ranks of two quantities from each of which group means were subtracted.
+    """Return Spearman's ρ and its two-sided p-value (Student's t) after removal of group means.
 
-    Parameters
-    ----------
-    x, y : ndarray, shape (N,)
-        Departures from the means of their groups, in any unit.
-    groups : int
-        How many means were subtracted: they cost as many degrees of freedom.
-
-    Returns
-    -------
-    rho, p : float
-        Spearman's coefficient and the probability of one so large by chance (Student's t).
-
-    Raises
-    ------
-    Untestable
-        If too few values remain, or one of the quantities does not vary.
+    x and y (N,) are departures from the means of `groups` groups; each costs a degree of freedom.
     """
     freedom = len(x) - groups - 1
     if freedom < 1 or np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -47,27 +32,28 @@ def rank_correlation(x: np.ndarray, y: np.ndarray, groups: int) -> tuple[float, 
 
 
 def _losses(evidence: Evidence, names: list[str]) -> dict[str, float]:
-    return {name: evidence.networks(name).final_validation for name in names}
+    return {name: validation_loss(evidence.networks(name)) for name in names}
 
 
 @claim(
     "C11",
-    "Whether the power is too high or too low has nothing to do with the loss.",
+    "Whether the power is too high or too low is unrelated to the loss.",
     place="§3.2, App. A",
-    metric=f"Spearman's ρ of the last training loss and ⟨R⟩ (k < {K_MAX} h/Mpc, validation box) of "
-    "all networks of several scales, both less the mean of their set",
+    metric=f"Spearman's ρ of the final training loss and ⟨R⟩ (k < {K_MAX} h/Mpc, validation box) "
+    "of all networks of several scales, each minus the mean of its set",
     paper="uncorrelated",
     threshold="probability of chance above {above:g}",
-    above=0.05,
+    limits={"above": 0.05},
 )
 def _power_unrelated_to_loss(evidence: Evidence, *, above: float) -> Measurement:
     losses, ratios = [], []
     for name in evidence.several:
         networks, spectra = evidence.networks(name), evidence.spectra(name)
-        if list(networks.seeds) != list(spectra.seeds):
-            raise Untestable(f"the spectra of {name} are of other seeds than its networks")
-        losses.append(networks.training[:, -1] - networks.training[:, -1].mean())
-        ratios.append(spectra.mean_ratios - spectra.mean_ratios.mean())
+        if [network.seed for network in networks] != list(spectra.seeds):
+            raise Untestable(f"the spectra and the networks of {name} have different seeds")
+        last, means = np.array([n.losses[-1] for n in networks]), mean_ratios(spectra)
+        losses.append(last - last.mean())
+        ratios.append(means - means.mean())
     rho, p = rank_correlation(np.concatenate(losses), np.concatenate(ratios), len(losses))
     count = sum(map(len, losses))
     return Measurement(
@@ -84,7 +70,7 @@ def _power_unrelated_to_loss(evidence: Evidence, *, above: float) -> Measurement
     metric=f"largest relative difference of the {_LOSS}, any fine set against any coarse one",
     paper="indistinguishable",
     threshold="below {below:g}",
-    below=0.01,
+    limits={"below": 0.01},
 )
 def _same_loss_coarse_and_fine(evidence: Evidence, *, below: float) -> Measurement:
     coarse = _losses(evidence, [evidence.multi, COARSE])
@@ -98,8 +84,7 @@ def _same_loss_coarse_and_fine(evidence: Evidence, *, below: float) -> Measureme
         f"{listed(differences, '+.4f')} (losses {listed(coarse | fine, '.4g')})",
         named("difference", differences),
         max(map(abs, differences.values())) < below,
-        scatter=max(differences.values()) - min(differences.values()),
-        scatter_of="pairs of sets",
+        scatter=(span(differences), "pairs of sets"),
     )
 
 
@@ -110,17 +95,16 @@ def _same_loss_coarse_and_fine(evidence: Evidence, *, below: float) -> Measureme
     metric=f"range over mean of the {_LOSS}",
     paper="sub-per-cent at epoch 50",
     threshold="below {below:g}",
-    below=0.01,
+    limits={"below": 0.01},
 )
 def _losses_are_alike(evidence: Evidence, *, below: float) -> Measurement:
     losses = _losses(evidence, evidence.several)
-    found = np.ptp(list(losses.values())) / np.mean(list(losses.values()))
+    found = span(losses) / np.mean(list(losses.values()))
     return Measurement(
         f"{found:.4f}: {listed(losses, '.4g')}",
         {"range over mean": found, **named("loss", losses)},
         found < below,
-        scatter=found,
-        scatter_of="sets",
+        scatter=(found, "sets"),
     )
 
 
@@ -133,19 +117,18 @@ def _losses_are_alike(evidence: Evidence, *, below: float) -> Measurement:
     paper="slightly lower loss; −5 % against a fair match",
     threshold="loss not above {loss:g}, R lower by {power:g} or more",
     soft=True,
-    loss=0,
-    power=0.01,
+    limits={"loss": 0, "power": 0.01},
 )
 def _lower_loss_lower_power(evidence: Evidence, *, loss: float, power: float) -> Measurement:
     losses = _losses(evidence, [EXTENDED, COARSE])
     change = losses[EXTENDED] / losses[COARSE] - 1
     lowest = {name: evidence.spectra(name).ratio[0] for name in (EXTENDED, COARSE)}
+    scatter = np.ptp(evidence.spectra(EXTENDED).ratios[:, 0])
     return Measurement(
         f"loss {change:+.4f}; lowest R: {listed(lowest)}",
         {"loss": change, **named("lowest ratio", lowest)},
         change <= loss and lowest[COARSE] - lowest[EXTENDED] >= power,
-        scatter=np.ptp(evidence.spectra(EXTENDED).ratios[:, 0]),
-        scatter_of=f"networks of {EXTENDED}, of the lowest R",
+        scatter=(scatter, f"networks of {EXTENDED}, of the lowest R"),
     )
 
 
@@ -154,24 +137,23 @@ def _lower_loss_lower_power(evidence: Evidence, *, loss: float, power: float) ->
     "The loss is flat after 20 of 50 epochs, and the power has converged after 50.",
     place="§2.2, Fig. 9",
     metric=f"largest |loss after {100 * FLAT_FROM:g} % of the run's epochs (the paper's 20 of 50) "
-    "/ last loss − 1| of any set, validation loss per cell, mean of the networks",
+    "/ final loss − 1| of any set, validation loss per cell, mean of the networks",
     paper="rather flat after epoch 20",
     threshold="below {below:g}",
-    below=0.02,
+    limits={"below": 0.02},
 )
 def _loss_is_flat(evidence: Evidence, *, below: float) -> Measurement:
     falls, epochs = {}, 0
     for name in evidence.all_sets:
         networks = evidence.networks(name)
-        epochs = networks.validation.shape[1]
-        falls[name] = networks.loss_after(FLAT_FROM) / networks.final_validation - 1
+        epochs = len(networks[0].losses)
+        falls[name] = validation_loss(networks, FLAT_FROM) / validation_loss(networks) - 1
     return Measurement(
-        f"{listed(falls, '+.4f')} ({epochs} epochs). Not tested: the power of networks that are "
-        "trained on, which the run does not have",
+        f"{listed(falls, '+.4f')} ({epochs} epochs). Not tested: the power after further "
+        "training, which the run does not do",
         {**named("fall", falls), "epochs": epochs},
         max(map(abs, falls.values())) < below,
-        scatter=max(falls.values()) - min(falls.values()),
-        scatter_of="sets",
+        scatter=(span(falls), "sets"),
     )
 
 
@@ -183,8 +165,7 @@ def _loss_is_flat(evidence: Evidence, *, below: float) -> Measurement:
     metric="largest |⟨f⟩ − 1| of any network on any box it was applied to",
     paper="few per cent; sub-per-cent",
     threshold="below {with_it:g} with a constraint, below {without:g} without",
-    with_it=0.01,
-    without=0.1,
+    limits={"with_it": 0.01, "without": 0.1},
 )
 def _mean_f_is_one(evidence: Evidence, *, with_it: float, without: float) -> Measurement:
     found = {}
@@ -192,15 +173,14 @@ def _mean_f_is_one(evidence: Evidence, *, with_it: float, without: float) -> Mea
         for box, spectra in evidence.spectra_everywhere(name).items():
             found[f"{name} on {box}"] = np.abs(spectra.mean_f - 1).max()
     worst = max(found, key=found.get)
-    constraint = evidence.role("constraint")
+    constraint = evidence.roles["constraint"]
     limit, left_out = (without, "with") if constraint == "none" else (with_it, "without")
     return Measurement(
         f"largest {found[worst]:.4f} ({worst}), constraint {constraint}. Not tested: networks "
         f"{left_out} a constraint, which the run does not train",
         named("largest", found),
         found[worst] < limit,
-        scatter=max(found.values()) - min(found.values()),
-        scatter_of="sets and boxes",
+        scatter=(span(found), "sets and boxes"),
     )
 
 
@@ -211,15 +191,14 @@ def _mean_f_is_one(evidence: Evidence, *, with_it: float, without: float) -> Mea
     metric="fewest particles that a network saw in a cell, zero if a cell holds none at all",
     paper="at least 1",
     threshold="at least {least:g}",
-    least=1,
+    limits={"least": 1},
 )
 def _every_cell_is_sampled(evidence: Evidence, *, least: float) -> Measurement:
-    draws = {name: evidence.networks(name).smallest_draw for name in evidence.all_sets}
+    draws = {name: smallest_draw(evidence.networks(name)) for name in evidence.all_sets}
     smallest = min(draws.values())
     return Measurement(
-        f"{smallest}, in cells of {evidence.role('cell_size'):g} Mpc/h",
+        f"{smallest}, in cells of {evidence.roles['cell_size']:g} Mpc/h",
         named("fewest", draws),
         smallest >= least,
-        scatter=max(draws.values()) - smallest,
-        scatter_of="sets",
+        scatter=(max(draws.values()) - smallest, "sets"),
     )
