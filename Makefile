@@ -38,11 +38,11 @@ figures: setup
 	$(SNAKEMAKE)
 
 test: setup
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --durations=15 $(PYTEST_ARGS)
 
 # all tests with many more random cases and interruptions, and the cluster's: about an hour
 test-nightly: setup
-	LAGBIAS_SLURM=install $(BIN)/python -m pytest --nightly $(PYTEST_ARGS)
+	LAGBIAS_SLURM=install $(BIN)/python -m pytest --nightly --durations=15 $(PYTEST_ARGS)
 
 # as root: starts a SLURM cluster of one node on this machine, installed if it is missing (Debian)
 test-cluster: setup

@@ -23,24 +23,25 @@ import os
 import time
 from functools import partial
 
-from lagbias.training import checkpoint
+from lagbias.stages import train_network as stage
+from lagbias.training.checkpoint import CheckpointWriter, read
 
-train.train = partial(train.train, checkpoint_interval=-1)
-written, waited = checkpoint.write, []
+stage.train = partial(stage.train, checkpoint_interval=-1)
+write, waited = CheckpointWriter._write, []
 
 
-def write_and_wait(path, *arguments, **options):
-    written(path, *arguments, **options)
+def write_and_wait(writer):
+    write(writer)
+    path = writer._path
     job, network = os.environ.get("SLURM_JOB_ID"), str(path).removesuffix(".checkpoint")
     if job and network in {HELD} and not waited:
         waited.append(path)
-        epoch = store.read(path, "checkpoint").attributes["epoch"]
         with Path("held.txt").open("a") as record:
-            record.write(f"{{network}} {{epoch}} {{job}}\\n")
+            record.write(f"{{network}} {{read(path)['epoch']}} {{job}}\\n")
         time.sleep(3600)
 
 
-checkpoint.write = write_and_wait
+CheckpointWriter._write = write_and_wait
 
 """
 

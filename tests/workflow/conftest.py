@@ -5,14 +5,22 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil  # Snakemake needs it
 import pytest
 
-PARTS = ("Snakefile", "workflow", "config", "profiles", "src", "environment.yml")
+PARTS = (
+    "Snakefile",
+    "workflow",
+    "config",
+    "profiles",
+    "src",
+    "environment.yml",
+    "environment.post-deploy.sh",
+)
 
 
 @dataclass(frozen=True)
@@ -30,12 +38,24 @@ class Checkout:
         """Return this process's environment without what would lead to another checkout."""
         return {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
 
-    def snakemake(self, *arguments: str, check: bool = True, **options) -> str:
+    def snakemake(self, *arguments: str, **options) -> str:
         """Run Snakemake and return all that it printed."""
+        return self.run(self.command(*arguments), **options)
+
+    def run(
+        self,
+        command: Sequence[str | Path],
+        *,
+        check: bool = True,
+        cwd: Path | None = None,
+        environment: dict[str, str] | None = None,
+        **options,
+    ) -> str:
+        """Run a command and return all that it printed; without `check` it has to fail."""
         done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.root,
-            env=self.environment(),
+            command,
+            cwd=cwd or self.root,
+            env=self.environment() | (environment or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -43,9 +63,9 @@ class Checkout:
             **options,
         )
         if check and done.returncode:
-            raise AssertionError(f"snakemake {' '.join(arguments)} failed:\n{done.stdout}")
+            raise AssertionError(f"{' '.join(map(str, command))} failed:\n{done.stdout}")
         if not check:
-            assert done.returncode, f"snakemake was expected to fail:\n{done.stdout}"
+            assert done.returncode, f"Snakemake was expected to fail:\n{done.stdout}"
         return done.stdout
 
     def start(self, *arguments: str, **options) -> subprocess.Popen:
@@ -77,13 +97,7 @@ class Checkout:
 
     def plan(self, *arguments: str) -> dict[str, int]:
         """Return how many jobs of each rule Snakemake would run."""
-        text = self.snakemake("--dry-run", *arguments)
-        if "Nothing to be done" in text:
-            return {}
-        table = re.search(r"^job +count\n[- ]+\n(.*?)^total ", text, re.MULTILINE | re.DOTALL)
-        assert table, text
-        counts = dict(line.split() for line in table[1].splitlines())
-        return {rule: int(count) for rule, count in counts.items() if rule != "all"}
+        return read_plan(self.snakemake("--dry-run", *arguments))
 
     def artefacts(self) -> dict[str, bytes]:
         """Return the content of every artefact."""
@@ -91,16 +105,43 @@ class Checkout:
         return {str(p.relative_to(results)): p.read_bytes() for p in sorted(results.rglob("*.h5"))}
 
 
+def read_plan(text: str) -> dict[str, int]:
+    """Read the table of jobs that a dry run prints."""
+    if "Nothing to be done" in text:
+        return {}
+    table = re.search(r"^job +count\n[- ]+\n(.*?)^total ", text, re.MULTILINE | re.DOTALL)
+    assert table, text
+    counts = dict(line.split() for line in table[1].splitlines())
+    return {rule: int(count) for rule, count in counts.items() if rule != "all"}
+
+
+@pytest.fixture(scope="session")
+def jobs_in() -> Callable[[str], dict[str, int]]:
+    """Read the table of jobs that a dry run prints."""
+    return read_plan
+
+
 def copy_repository(source: Path, target: Path) -> Checkout:
     """Copy what the workflow needs, compiled kernels included, with times kept."""
+    target.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
-        origin = source / part
-        if origin.is_dir():
-            shutil.copytree(origin, target / part)
-        else:
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(origin, target / part)
+        copy = shutil.copytree if (source / part).is_dir() else shutil.copy2
+        copy(source / part, target / part)
     return Checkout(target)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fftw_plans(repository, tmp_path_factory):
+    """Plans of FFTW for the tiny run: FFTW chooses them by timing, and with them the last bits.
+
+    Files of plans are named by processor; on another one the reference is compared to tolerances.
+    """
+    cache = tmp_path_factory.mktemp("fftw")
+    for plan in (repository / "tests" / "reference" / "fftw").iterdir():
+        shutil.copy(plan, cache)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAGBIAS_CACHE_DIR", str(cache))
+        yield
 
 
 @pytest.fixture
@@ -117,7 +158,7 @@ def shared_checkout(repository, tmp_path_factory) -> Callable[[str], Checkout]:
 
 @pytest.fixture(scope="session")
 def finished(shared_checkout) -> Checkout:
-    """A checkout in which the tiny configuration has been run to the end."""
+    """A checkout in which the tiny configuration has been run to the end: to be left unchanged."""
     done = shared_checkout("finished")
     done.snakemake()
     return done

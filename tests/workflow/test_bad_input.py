@@ -1,7 +1,10 @@
-"""Every kind of bad input stops the workflow with a paragraph that says what to do."""
+"""Bad input and full or closed disks stop the workflow with a paragraph that says what to do."""
 
+import os
 import resource
-import subprocess
+import shutil
+import sys
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -9,206 +12,170 @@ import pytest
 import yaml
 
 from lagbias.artefacts import store
+from lagbias.sources.base import LinearDensity
 
 pytestmark = pytest.mark.workflow
 
-WHITENING = "results/tiny/whitening/box0/1Rf.h5"
-FEATURES = "results/tiny/features/box0/rf2.83.h5"
-DENSITY = "results/tiny/boxes/box0/linear_density.h5"
-HALO_FIELD = "results/tiny/halo_fields/box0/threshold.h5"
-SPECTRA = "results/tiny/spectra/box0/threshold/1Rf/full/on_box0.h5"
+RESULTS = "results/tiny"
+FEATURES = f"{RESULTS}/features/box0/rf2.83.h5"
+HALO_FIELD = f"{RESULTS}/halo_fields/box0/threshold.h5"
+WHITENING = f"{RESULTS}/whitening/box0/1Rf.h5"
 
 
-@pytest.mark.parametrize(
-    ("changes", "fragments"),
-    [
-        ({"training": {"epoch": 3}}, ["training.epoch", "did you mean 'epochs'?"]),
-        ({"smoothing_sets": {"mine": [0.3]}}, ["R_f = 0.3", "below the initial-density cell"]),
-        ({"seeds": [0]}, ["seeds = [0]", "at least 2"]),
-        ({"figure_sets": {"fine": ["5Rf"]}}, ["'5Rf'", "smoothing_sets does not define"]),
-    ],
-)
-def test_a_wrong_configuration_stops_before_the_dag(new_checkout, changes, fragments):
-    checkout = new_checkout("checkout")
-    (checkout.root / "changes.yaml").write_text(yaml.safe_dump(changes))
-    text = checkout.snakemake("--configfile", "config/tiny.yaml", "changes.yaml", check=False)
-    for fragment in fragments:
-        assert fragment in text
+def test_a_wrong_configuration_stops_before_the_dag(finished, tmp_path):
+    (tmp_path / "changes.yaml").write_text(yaml.safe_dump({"training": {"epoch": 3}}))
+    files = ("--configfile", finished.root / "config/tiny.yaml", "changes.yaml")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", finished.root / "Snakefile"]
+    text = finished.run([*command, *files, "--cores", "2"], cwd=tmp_path, check=False)
+    assert "training.epoch" in text and "did you mean 'epochs'?" in text
     assert "Traceback" not in text
-    assert not (checkout.root / "results").exists()
+    assert {path.name for path in tmp_path.iterdir()} <= {"changes.yaml", ".snakemake"}
 
 
-@pytest.fixture
-def restored(finished):
-    """The finished checkout, which is put right again after a test that spoils it."""
-    before = finished.artefacts()
-    yield finished
-    for name, content in before.items():
-        path = finished.root / "results" / name
-        if not path.exists() or path.read_bytes() != content:
-            path.write_bytes(content)
-    finished.snakemake("--touch")
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:5000])
 
 
-@pytest.fixture
-def features(restored):
-    """The path of an artefact that a test may spoil."""
-    return restored.root / FEATURES
+def flip_a_bit(path):
+    damaged = bytearray(path.read_bytes())
+    damaged[int(0.6 * len(damaged))] ^= 1  # the least bit of a number's least byte
+    path.write_bytes(damaged)
 
 
-def rerun_whitening(checkout):
-    text = checkout.snakemake("--forcerun", "fit_whitening", "--", WHITENING, check=False)
-    assert "Traceback" not in text
-    return text
-
-
-def test_a_truncated_artefact_is_named(restored, features):
-    features.write_bytes(features.read_bytes()[:5000])
-    text = rerun_whitening(restored)
-    assert f"{FEATURES} cannot be read: it is truncated" in text
-    assert "Delete it and run the workflow again" in text
-
-
-def test_a_foreign_file_is_named(restored, features):
-    with h5py.File(features, "w") as file:
+def put_a_foreign_file(path):
+    with h5py.File(path, "w") as file:
         file["delta"] = [1.0]
-    text = rerun_whitening(restored)
-    assert f"{FEATURES} is an HDF5 file but not a lagbias artefact" in text
 
 
-def test_an_artefact_in_the_wrong_place_is_named(restored, features):
-    features.write_bytes((restored.root / "results/tiny/boxes/box0/halos.h5").read_bytes())
-    text = rerun_whitening(restored)
-    assert f"{FEATURES} was made as results/tiny/boxes/box0/halos.h5: the wrong file" in text
+def put_the_next(path):
+    """Put the file of another box or seed in its place."""
+    other = str(path).replace("box1/halos", "box2/halos").replace("seed1", "seed0")
+    shutil.copyfile(other, path)
 
 
-@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
-def test_one_flipped_bit_is_found(restored, features, part):
-    damaged = bytearray(features.read_bytes())
-    damaged[int(part * len(damaged))] ^= 1  # the least bit of a number's least byte
-    features.write_bytes(damaged)
-    text = rerun_whitening(restored)
-    assert f"{FEATURES} cannot be read: it is truncated, damaged" in text
-    assert "does not hold what was written" in text and "Delete it" in text
-    features.unlink()
-    restored.snakemake(WHITENING)
+def put_another_version(path):
+    changed = replace(store.read(path, LinearDensity), delta=-store.read(path, LinearDensity).delta)
+    provenance = {**store.header(path).provenance, "artefact_id": "0" * 16}
+    store.write(path, changed, provenance=provenance)
 
 
-@pytest.mark.parametrize(
-    ("rule", "target", "copied", "to"),
-    [
-        ("fit_whitening", WHITENING, "features/box1/rf2.83.h5", "features/box0/rf2.83.h5"),
-        ("make_halo_fields", HALO_FIELD, "boxes/box1/halos.h5", "boxes/box0/halos.h5"),
-        (
-            "predict_spectra",
-            SPECTRA,
-            "networks/box0/threshold/1Rf/full/seed0.h5",
-            "networks/box0/threshold/1Rf/full/seed1.h5",
-        ),
-    ],
-)
-def test_a_file_of_another_box_or_seed_is_named(restored, rule, target, copied, to):
-    results = restored.root / "results/tiny"
-    (results / to).write_bytes((results / copied).read_bytes())
-    text = restored.snakemake("--forcerun", rule, "--", target, check=False)
-    assert f"results/tiny/{to} was made as results/tiny/{copied}: the wrong file is in" in text
+def put_a_nan(path):
+    with h5py.File(path, "r+") as file:
+        file["delta"][3, 4, 5] = np.nan
+
+
+DAMAGED = "{} is truncated, damaged or not an HDF5 file"
+MISPLACED = f"was made as {RESULTS}/{{}}: the wrong file is in this place"
+STALE = f"{RESULTS}/features/box1/rf1.41.h5 was made from another version of {{}} than the one"
+#: What is damaged, how, the target that then fails, and what is said; each of a branch of its own.
+DAMAGES = [
+    ("features/box0/rf11.3.h5", truncate, "whitening/box0/3Rf+11.3.h5", DAMAGED),
+    ("boxes/box2/halos.h5", flip_a_bit, "halo_fields/box2/threshold.h5", DAMAGED),
+    (
+        "features/box2/rf1.41.h5",
+        put_a_foreign_file,
+        "whitening/box2/3Rf.h5",
+        "{} is an HDF5 file but not a lagbias artefact",
+    ),
+    (
+        "boxes/box1/halos.h5",
+        put_the_next,
+        "halo_fields/box1/thin_low.h5",
+        MISPLACED.format("boxes/box2/halos.h5"),
+    ),
+    (
+        "networks/box0/threshold/1Rf/full/seed1.h5",
+        put_the_next,
+        "spectra/box0/threshold/1Rf/full/on_box0.h5",
+        MISPLACED.format("networks/box0/threshold/1Rf/full/seed0.h5"),
+    ),
+    (
+        "boxes/box1/linear_density.h5",
+        put_another_version,
+        "spectra/box0/threshold/3Rf/full/on_box1.h5",
+        STALE,
+    ),
+    (
+        "boxes/box0/linear_density.h5",
+        put_a_nan,
+        "features/box0/rf1.h5",
+        "LinearDensity.delta: 1 of 512000 values is not finite, the first (nan) at [3, 4, 5]",
+    ),
+]
+
+
+def test_every_damaged_or_misplaced_file_is_named(another, finished):
+    """Times are those from before the damage, as after a copy or a failing disk."""
+    results = another.root / RESULTS
+    for name, damage, _, _ in DAMAGES:
+        before = (results / name).stat()
+        damage(results / name)
+        os.utime(results / name, ns=(before.st_atime_ns, before.st_mtime_ns))
+    damaged = another.artefacts()
+    targets = [f"{RESULTS}/{target}" for _, _, target, _ in DAMAGES]
+    text = another.snakemake("--force", "--keep-going", "--", *targets, check=False)
     assert "Traceback" not in text
+    for name, _, _, message in DAMAGES:
+        assert message.format(f"{RESULTS}/{name}") in text
+    # nothing is touched but what was to be made, of which no file is left
+    lost = {f"tiny/{target}" for _, _, target, _ in DAMAGES}
+    lost |= {name.replace("spectra", "model_fields") for name in lost if "spectra" in name}
+    left = another.artefacts()
+    assert left.keys() == damaged.keys() - lost
+    assert all(left[name] == damaged[name] for name in left)
+    # the remedy
+    name, _, target, message = DAMAGES[0]
+    density = f"{RESULTS}/boxes/box0/linear_density.h5"
+    shutil.copy2(finished.root / density, another.root / density)
+    (results / name).unlink()
+    another.snakemake(f"{RESULTS}/{target}")
+    for path in (name, target):
+        assert another.artefacts()[f"tiny/{path}"] == finished.artefacts()[f"tiny/{path}"]
 
 
-def test_a_file_made_from_another_version_is_named(restored, features):
-    """The density that features were made from is replaced, and --touch hides that from times."""
-    density = restored.root / "results/tiny/boxes/box0/linear_density.h5"
-    old = store.read(density)
-    changed = {"delta": store.Dataset(-old["delta"], "1", ("x", "y", "z"))}
-    provenance = {**old.provenance, "artefact_id": "0" * 16}
-    store.write(density, old.kind, changed, attributes=old.attributes, provenance=provenance)
-    restored.snakemake("--touch")
-    text = rerun_whitening(restored)
-    recorded = old.provenance["artefact_id"]
-    assert f"{FEATURES} was made from another version of {DENSITY} than the one that" in text
-    assert f"it records {recorded}, and {DENSITY} is {'0' * 16}. Delete {FEATURES}" in text
-    features.unlink()
-    (restored.root / WHITENING).unlink(missing_ok=True)
-    restored.snakemake(WHITENING)
-    assert store.read(features).provenance["inputs"] == {DENSITY: "0" * 16}
+def test_directories_that_are_read_only_are_named_and_cost_nothing(finished, read_only):
+    before = finished.artefacts()
+    for place, said in (
+        ("results", "Write-protected output files"),  # Snakemake's own words
+        ("logs", f"logs in {finished.root} may not be written to. Nothing was done."),
+    ):
+        command = finished.command("--forcerun", "fit_whitening", "--", WHITENING)
+        text = finished.run([*read_only(finished.root / place), *command], check=False)
+        assert said in text and "Traceback" not in text
+    assert finished.artefacts() == before
 
 
-def test_files_without_numbers_are_not_written(restored, features):
-    """A density that is not finite cannot come from a job, so it is written by hand here."""
-    density = restored.root / DENSITY
-    old = store.read(density)
-    delta = old["delta"].copy()
-    delta[3, 4, 5] = np.nan
-    with pytest.raises(store.ArtefactError, match=r"1 of \d+ values is .*\(nan\) at \[3, 4, 5\]"):
-        store.write(density, old.kind, {"delta": store.Dataset(delta, "1", ("x", "y", "z"))})
-    changed = {"delta": store.Dataset(delta, "1", ("x", "y", "z"), finite=False)}
-    store.write(density, old.kind, changed, attributes=old.attributes, provenance=old.provenance)
-    text = restored.snakemake("--forcerun", "make_features", "--", FEATURES, check=False)
-    assert "make_features failed. " in text and "Traceback" not in text
-    assert not features.exists()
-
-
-@pytest.mark.parametrize("place", ["results", "logs"])
-def test_a_read_only_directory_is_named_and_costs_nothing(restored, read_only, place):
-    before = restored.artefacts()
-    words = restored.command("--forcerun", "fit_whitening", "--", WHITENING)
-    text = run(restored, [*read_only(restored.root / place), *words])
-    if place == "results":  # Snakemake's own words
-        assert "Write-protected output files" in text and WHITENING in text
-    else:
-        assert f"logs in {restored.root} may not be written to. Nothing was done." in text
-    assert "Traceback" not in text
-    assert restored.artefacts() == before
-
-
-def test_read_only_caches_cost_time_only(restored, read_only, tmp_path):
+def test_read_only_caches_cost_time_only(another, finished, read_only, tmp_path):
     """Plans of Fourier transforms cannot be kept; kernels are kept in the user's own cache."""
-    before = restored.artefacts()
     cache = tmp_path / "cache"
     cache.mkdir()
-    for kernel in (restored.root / "src").rglob("*.nb[ci]"):
+    for kernel in (another.root / "src").rglob("*.nb[ci]"):
         kernel.unlink()
     environment = {"LAGBIAS_CACHE_DIR": str(cache), "XDG_CACHE_HOME": str(tmp_path / "user")}
-    words = restored.command("--forcerun", "make_features", "make_halo_fields", "--", FEATURES)
-    words = [*read_only(restored.root / "src"), *read_only(cache), *words, HALO_FIELD]
-    text = run(restored, words, environment, status=0)
-    assert "Cannot keep FFTW plans" in text and "Set LAGBIAS_CACHE_DIR" in text
-    assert list((tmp_path / "user/numba").rglob("*.nbi"))
-    after = restored.artefacts()
-    assert after.keys() == before.keys()
-    halo_field = HALO_FIELD.removeprefix("results/")
-    assert after[halo_field] == before[halo_field]
-
-
-def run(checkout, words, environment=(), status=1):
-    """Run a command in a checkout and return all that it printed."""
-    done = subprocess.run(
-        words,
-        cwd=checkout.root,
-        env=checkout.environment() | dict(environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+    command = another.command(
+        "--forcerun", "make_features", "make_halo_fields", "--", FEATURES, HALO_FIELD
     )
-    assert done.returncode == status, done.stdout
-    return done.stdout
+    closed = [*read_only(another.root / "src"), *read_only(cache)]
+    text = another.run([*closed, *command], environment=environment)
+    assert "Cannot store FFTW plans" in text and "Set LAGBIAS_CACHE_DIR" in text
+    assert list((tmp_path / "user/numba").rglob("*.nbi"))
+    halo_field = HALO_FIELD.removeprefix("results/")
+    assert another.artefacts()[halo_field] == finished.artefacts()[halo_field]
 
 
-def test_a_full_disk_is_named_and_costs_nothing(restored):
+def test_a_full_disk_is_named_and_costs_nothing(another, finished):
     """A limit on the size of files stands for the full disk."""
-    before = restored.artefacts()
     limit = 1 << 20  # bytes; the features of one radius are larger
 
     def restrict():
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     arguments = ("--forcerun", "make_features", "--", FEATURES)
-    text = restored.snakemake(*arguments, check=False, preexec_fn=restrict)
+    text = another.snakemake(*arguments, check=False, preexec_fn=restrict)
     assert f"{FEATURES} could not be written: the file size limit is reached" in text
     assert "run the workflow again" in text
     assert "Traceback" not in text
-    name = FEATURES.removeprefix("results/")
-    assert restored.artefacts() == {k: v for k, v in before.items() if k != name}
-    restored.snakemake(FEATURES)
-    assert restored.artefacts() == before
+    before, name = finished.artefacts(), FEATURES.removeprefix("results/")
+    assert another.artefacts() == {k: v for k, v in before.items() if k != name}
+    another.snakemake(FEATURES)
+    assert another.artefacts() == before

@@ -1,16 +1,15 @@
-"""What runs again after a change, and nothing else."""
+"""What a finished run holds, what runs again after a change, and nothing else."""
 
 import json
 import re
+from collections import Counter
 
 import pytest
 import yaml
 
+from lagbias.artefacts import code_hash, store
+
 pytestmark = pytest.mark.workflow
-
-
-def test_the_second_run_does_nothing(finished):
-    assert finished.plan() == {}
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +18,15 @@ def figures(repository):
     return yaml.safe_load((repository / "config/config.yaml").read_text())["figures"]
 
 
-def test_every_figure_is_drawn(finished, figures):
-    drawn = {p.name for p in (finished.root / "results/tiny/figures").iterdir()}
+def test_every_figure_is_drawn_and_nothing_else_is_left(finished, figures):
+    results = finished.root / "results" / "tiny"
+    drawn = {p.name for p in (results / "figures").iterdir()}
     assert len(figures) == 12  # the eleven of the paper and one more
     assert drawn == {f"{name}.{suffix}" for name in figures for suffix in ("pdf", "png")}
+    files = [p for p in results.rglob("*") if p.is_file()]
+    kinds = Counter(p.suffix for p in files)
+    assert kinds == {".h5": 115, ".pdf": 12, ".png": 12, ".html": 2, ".json": 1, ".md": 1}
+    assert not [p for p in files if p.name.startswith(".")]
 
 
 def test_every_claim_has_a_verdict_and_most_are_tested(finished):
@@ -36,10 +40,22 @@ def test_every_claim_has_a_verdict_and_most_are_tested(finished):
             assert (finished.root / path).exists(), path
 
 
-def test_no_temporary_file_or_checkpoint_is_left(finished):
-    left = [p for p in (finished.root / "results").rglob("*") if p.is_file()]
-    assert {p.suffix for p in left} == {".h5", ".pdf", ".png", ".html", ".json", ".md"}
-    assert not [p for p in left if p.name.startswith(".")]
+def test_every_artefact_says_how_it_was_made(finished):
+    paths = sorted((finished.root / "results").rglob("*.h5"))
+    headers = {str(path.relative_to(finished.root)): store.header(path) for path in paths}
+    for path, header in headers.items():
+        provenance = header.provenance
+        assert provenance["rule"] and provenance["code"], path
+        assert provenance["versions"]["lagbias"], path
+        for source, identity in provenance["inputs"].items():
+            assert headers[source].provenance["artefact_id"] == identity, path
+
+
+def test_the_second_run_does_nothing_and_other_resources_rerun_nothing(finished):
+    assert "Nothing to be done" in finished.snakemake()
+    asked = ("simulate_box:mem_mb=9999", "train_network:runtime=77", "--set-threads")
+    profile = ("--workflow-profile", "profiles/slurm", "--set-resources", *asked)
+    assert finished.plan(*profile, "make_features=2") == {}
 
 
 def with_changes(finished, changes):
@@ -48,23 +64,16 @@ def with_changes(finished, changes):
     return ("--configfile", "config/tiny.yaml", str(path))
 
 
-def test_a_new_set_of_known_radii_builds_no_feature_grids(finished):
-    changes = with_changes(finished, {"smoothing_sets": {"mine": [2.83, 5.66]}})
-    assert finished.plan(*changes) == {
-        "fit_whitening": 1,
-        "train_network": 2,
-        "predict_spectra": 1,
+def test_new_sets_build_feature_grids_for_new_radii_only(finished):
+    sets = {"known": [2.83, 5.66], "new": [2.83, 6.7]}
+    assert finished.plan(*with_changes(finished, {"smoothing_sets": sets})) == {
+        "make_features": 2,  # of one radius, on training and validation box
+        "fit_whitening": 2,
+        "train_network": 4,
+        "predict_spectra": 2,
         "power_ratio_all_sets": 1,
         "write_configuration": 1,
     }
-
-
-def test_a_new_radius_builds_its_own_grids_only(finished):
-    changes = with_changes(finished, {"smoothing_sets": {"mine": [2.83, 6.7]}})
-    plan = finished.plan(*changes)
-    assert plan["make_features"] == 2  # training and validation box
-    assert plan["train_network"] == 2
-    assert "simulate_box" not in plan
 
 
 def test_a_new_seed_trains_one_network_more_for_each_ensemble(finished):
@@ -76,84 +85,71 @@ def test_a_new_seed_trains_one_network_more_for_each_ensemble(finished):
     assert not untouched & set(plan)
 
 
-WITH_SPECTRA = {
-    "check_claims",
-    "least_squares_comparison",
-    "power_ratio_all_sets",
-    "power_ratio_boxes",
-    "power_ratio_retrained",
-    "power_ratio_smoothing_sets",
-    "residual_slices",
-    "validation_loss_retrained",
-    "validation_loss_smoothing_sets",
-}
 OF_NETWORKS = {"bin_networks", "cut_slab", "gradient_pca", "predict_spectra"}
-DOWNSTREAM_OF_TRAINING = {
-    "train_network",
-    *OF_NETWORKS,
-    *WITH_SPECTRA,
-    "component_coefficients",
-    "method_overview",
-    "principal_components",
-    "thin_mass_components",
-}
-LEAST_SQUARES = {"least_squares", "predict_least_squares"}
-#: Those on two components are trained anew, and only they.
-DOWNSTREAM_OF_COMPONENTS = {
-    "gradient_pca",
-    "train_network",
-    "predict_spectra",
-    "check_claims",
-    "component_coefficients",
-    "power_ratio_retrained",
-    "principal_components",
-    "thin_mass_components",
-    "validation_loss_retrained",
-}
+OF_FEATURES = {"fit_whitening", "train_network", "least_squares", "predict_least_squares"}
 
 
 @pytest.mark.parametrize(
-    ("module", "expected"),
+    ("module", "rules"),
     [
-        ("train.py", DOWNSTREAM_OF_TRAINING),
-        ("whitening.py", DOWNSTREAM_OF_TRAINING | {"fit_whitening"}),
+        ("simulate.nbody", {"simulate_box"}),
+        ("features.grids", {"make_features", *OF_FEATURES, *OF_NETWORKS}),
+        ("features.whitening", {"fit_whitening", "train_network", "check_claims", *OF_NETWORKS}),
+        ("training.loop", {"train_network"}),
+        ("bias.ensemble", {"train_network", *OF_NETWORKS}),
+        ("bias.prediction", {"predict_spectra", "predict_least_squares", "check_claims"}),
+        ("bias.component_fit", {"gradient_pca"}),
         (
-            "features.py",
-            DOWNSTREAM_OF_TRAINING | LEAST_SQUARES | {"fit_whitening", "make_features"},
+            "bias.least_squares",
+            {"least_squares", "predict_least_squares", "bin_networks", "check_claims"},
         ),
-        ("predict.py", {"predict_spectra", "predict_least_squares", *WITH_SPECTRA}),
-        ("gradient_pca.py", DOWNSTREAM_OF_COMPONENTS),
-        (
-            "least_squares.py",
-            {*LEAST_SQUARES, "bin_networks"} | {"least_squares_comparison", "check_claims"},
-        ),
-        ("figures/power_ratio_boxes.py", {"power_ratio_boxes"}),
-        ("store.py", set()),
-        ("config.py", {"write_configuration"}),
+        ("figures.power_ratio_boxes", set()),
+        ("artefacts.store", set()),
     ],
 )
-def test_an_edit_reruns_what_depends_on_the_module(finished, module, expected):
-    path = finished.root / "src" / "lagbias" / module
-    original = path.read_text(encoding="utf-8")
-    try:
-        path.write_text(original + "\n_EDITED = True\n", encoding="utf-8")
-        assert set(finished.plan()) == expected
-        path.write_text(original + "\n# a comment only\n", encoding="utf-8")
-        assert finished.plan() == {}
-    finally:
-        path.write_text(original, encoding="utf-8")
+def test_rules_depend_on_the_modules_that_their_scripts_import(repository, module, rules):
+    scripts = (repository / "workflow" / "scripts").glob("*.py")
+    used = {script.stem: code_hash.dependencies(script) for script in scripts}
+    assert {name for name in used if f"lagbias.{module}" in used[name]} == rules
 
 
-def test_an_edit_to_the_simulation_reruns_everything(finished):
-    path = finished.root / "src" / "lagbias" / "simulate" / "nbody.py"
-    original = path.read_text(encoding="utf-8")
-    try:
-        path.write_text(original + "\n_EDITED = True\n", encoding="utf-8")
-        plan = finished.plan()
-    finally:
-        path.write_text(original, encoding="utf-8")
-    assert plan["simulate_box"] == 3
-    assert plan["train_network"] == 28
+#: Rules whose jobs follow from edits to the components of ∇f and to one figure: networks on two
+#: components are trained anew, and only they.
+AFTER_EDITS = {
+    "gradient_pca": 8,
+    "train_network": 8,
+    "predict_spectra": 4,
+    "check_claims": 1,
+    "component_coefficients": 1,
+    "power_ratio_boxes": 1,
+    "power_ratio_retrained": 1,
+    "principal_components": 1,
+    "thin_mass_components": 1,
+    "validation_loss_retrained": 1,
+}
+#: Edits that change no result: comments, and code that only moves results about.
+WITHOUT_EFFECT = {
+    "simulate/nbody.py": "# a comment only",
+    "training/loop.py": "# a comment only",
+    "artefacts/store.py": "_EDITED = True",
+}
+
+
+def test_edits_rerun_what_depends_on_the_modules(another):
+    library = another.root / "src" / "lagbias"
+
+    def edit(changes):
+        for name, line in changes.items():
+            with (library / name).open("a", encoding="utf-8") as file:
+                file.write(f"\n{line}\n")
+
+    edit(WITHOUT_EFFECT)
+    assert another.plan() == {}
+    edit(dict.fromkeys(["bias/component_fit.py", "figures/power_ratio_boxes.py"], "_EDITED = True"))
+    assert another.plan() == AFTER_EDITS
+    edit({"simulate/nbody.py": "_EDITED = True"})
+    plan = another.plan()
+    assert (plan["simulate_box"], plan["make_features"], plan["train_network"]) == (3, 19, 28)
 
 
 def test_the_report_is_one_file_without_network(finished, figures):
@@ -166,19 +162,3 @@ def test_the_report_is_one_file_without_network(finished, figures):
     for figure in figures:
         assert re.search(rf"data:image/png;[^\"]*{figure}\.png;base64", text), figure
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=\"https?:", text)
-
-
-def test_every_artefact_says_how_it_was_made(finished):
-    from lagbias.artefacts import store
-
-    paths = sorted((finished.root / "results").rglob("*.h5"))
-    assert len(paths) == 115
-    for path in paths:
-        artefact = store.read(path)
-        provenance = artefact.provenance
-        assert provenance["artefact_id"], path
-        assert provenance["rule"] and provenance["code"], path
-        assert provenance["versions"]["lagbias"], path
-        for source, identity in provenance["inputs"].items():
-            assert store.identifier(finished.root / source) == identity, path
-        assert all(artefact.units.values()), path

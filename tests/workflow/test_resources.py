@@ -1,8 +1,7 @@
-"""What jobs ask of a batch system covers what was measured, at two sizes, and costs no reruns."""
+"""What jobs ask of a batch system covers what was measured, at two sizes."""
 
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -11,25 +10,31 @@ import yaml
 
 pytestmark = pytest.mark.workflow
 
-#: Prints what every rule asks for at an attempt, for a smoothing set.
+#: Prints for each set of smoothing scales and each rule what it asks for at the first and the third
+#: attempt, and the groups of rules.
 ASK = """
 import json, sys
 from pathlib import Path
 from snakemake.api import ConfigSettings, OutputSettings, ResourceSettings, SnakemakeApi
 from snakemake.iocontainers import Wildcards
 
-configfiles, smoothing_set, attempt = json.loads(sys.argv[1])
 with SnakemakeApi(OutputSettings()) as api:
     workflow = api.workflow(
         resource_settings=ResourceSettings(cores=64),
-        config_settings=ConfigSettings(configfiles=[Path(file) for file in configfiles]),
+        config_settings=ConfigSettings(configfiles=[Path(file) for file in sys.argv[1:]]),
         snakefile=Path("Snakefile"),
     )
-    asked = {}
-    for rule in workflow._workflow.rules:
-        names = {name: smoothing_set for name in rule.wildcard_names}
-        resources = rule.expand_resources(Wildcards(fromdict=names), [], attempt)
-        asked[rule.name] = {name: resources.get(name) for name in ("_cores", "mem_mb", "runtime")}
+    asked = {"groups": {}}
+    rules = list(workflow._workflow.rules)
+    for rule in rules:
+        asked["groups"][rule.name] = rule.ruleinfo.group
+    for smoothing_set in workflow._workflow.globals["CONFIG"].smoothing_sets:
+        for rule in rules:
+            wildcards = Wildcards(fromdict={name: smoothing_set for name in rule.wildcard_names})
+            for attempt in (1, 3):
+                resources = rule.expand_resources(wildcards, [], attempt)
+                found = {name: resources.get(name) for name in ("_cores", "mem_mb", "runtime")}
+                asked[f"{rule.name} {smoothing_set} {attempt}"] = found
 print(json.dumps(asked))
 """
 
@@ -71,81 +76,67 @@ MARGIN = 1.5
 
 
 @pytest.fixture(scope="module")
-def ask(repository, tmp_path_factory):
-    """Return a function that says what every rule asks for."""
+def asked(repository, tmp_path_factory):
+    """What every rule asks for in the default run and in one of the paper's size."""
     paper = tmp_path_factory.mktemp("paper") / "paper.yaml"
     paper.write_text(yaml.safe_dump(PAPER_SIZE))
-    files = {"default": [], "paper": ["config/abacus.yaml", str(paper)]}
-    known = {}
-
-    def asked(size, smoothing_set="3Rf", attempt=1):
-        key = (size, smoothing_set, attempt)
-        if key not in known:
-            known[key] = run(repository, [files[size], smoothing_set, attempt])
-        return known[key]
-
-    return asked
-
-
-def run(repository, question):
-    command = [sys.executable, "-c", ASK, json.dumps(question)]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run(
-        command, cwd=repository, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    found = {}
+    for size, files in (("default", []), ("paper", ["config/abacus.yaml", str(paper)])):
+        done = subprocess.run(
+            [sys.executable, "-c", ASK, *files],
+            cwd=repository,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found[size] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 @pytest.mark.parametrize(("size", "measured"), [("default", DEFAULT_RUN), ("paper", PAPER_RUN)])
-def test_more_is_asked_for_than_was_measured(ask, size, measured):
+def test_more_is_asked_for_than_was_measured(asked, size, measured):
     for rule, (megabytes, seconds, smoothing_set) in measured.items():
-        asked = ask(size, smoothing_set)[rule]
-        assert asked["mem_mb"] >= MARGIN * megabytes, (rule, asked)
-        assert asked["runtime"] >= MARGIN * seconds / 60, (rule, asked)
+        job = asked[size][f"{rule} {smoothing_set} 1"]
+        assert job["mem_mb"] >= MARGIN * megabytes, (rule, job)
+        assert job["runtime"] >= MARGIN * seconds / 60, (rule, job)
 
 
-def test_no_job_asks_for_several_times_what_was_measured(ask):
+def test_no_job_asks_for_several_times_what_was_measured(asked):
     """Jobs that ask for too much wait for a node, and for each other."""
     for rule, (megabytes, _, smoothing_set) in PAPER_RUN.items():
         # 700 MB for Snakemake around the job and for Python
-        assert ask("paper", smoothing_set)[rule]["mem_mb"] <= 700 + 3 * megabytes, rule
+        assert asked["paper"][f"{rule} {smoothing_set} 1"]["mem_mb"] <= 700 + 3 * megabytes, rule
 
 
-def test_every_rule_asks_and_asks_for_more_after_a_failure(ask):
-    for size in ("default", "paper"):
-        first, third = ask(size), ask(size, attempt=3)
-        for rule in first.keys() - {"all", "inventory"}:
-            for name in ("mem_mb", "runtime"):
-                assert third[rule][name] > 2.9 * first[rule][name], (rule, name)
+@pytest.mark.parametrize("size", ["default", "paper"])
+def test_every_rule_asks_and_asks_for_more_after_a_failure(asked, size):
+    for rule in asked[size]["groups"].keys() - {"all", "inventory"}:
+        first, third = (asked[size][f"{rule} 3Rf {attempt}"] for attempt in (1, 3))
+        for name in ("mem_mb", "runtime"):
+            assert third[name] > 2.9 * first[name], (rule, name)
 
 
-def test_threads_grow_with_the_box(ask):
-    small, large = ask("default")["predict_spectra"], ask("paper")["predict_spectra"]
-    assert (small["_cores"], large["_cores"]) == (1, 4)
+def test_threads_grow_with_the_box(asked):
+    threads = [asked[size]["predict_spectra 3Rf 1"]["_cores"] for size in ("default", "paper")]
+    assert threads == [1, 4]
 
 
 @pytest.mark.parametrize("profile", ["default", "gpu", "local", "slurm"])
-def test_profiles_name_rules_and_groups_that_exist(repository, ask, profile):
+def test_profiles_name_rules_and_groups_that_exist(repository, asked, profile):
     path = next((repository / "profiles" / profile).glob("config*.yaml"))
     settings = yaml.safe_load(path.read_text())
-    rules = ask("default").keys() | ask("paper").keys()
-    assert settings.get("set-resources", {}).keys() <= rules
-    assert settings.get("groups", {}).keys() <= rules
-    assert settings.get("group-components", {}).keys() == set(settings.get("groups", {}).values())
+    groups = asked["default"]["groups"] | asked["paper"]["groups"]
+    assert settings.get("set-resources", {}).keys() <= groups.keys()
+    assert settings.get("groups", {}).keys() <= groups.keys()
+    if components := settings.get("group-components"):
+        assert components.keys() == {*groups.values(), *settings["groups"].values()} - {None}
 
 
-def test_every_figure_is_in_the_group_of_figures(repository):
-    text = (repository / "profiles" / "slurm" / "config.v8+.yaml").read_text()
-    groups = yaml.safe_load(text)["groups"]
-    files = (repository / "workflow" / "rules").glob("figures_*.smk")
-    names = {name for file in files for name in re.findall(r"^rule (\w+):", file.read_text(), re.M)}
-    assert {name for name, group in groups.items() if group == "figures"} == (
-        names - {"cut_slab"} | {"check_claims"}
-    )
-
-
-def test_other_resources_rerun_nothing(finished):
-    assert finished.plan("--workflow-profile", "profiles/slurm") == {}
-    asked = ("simulate_box:mem_mb=9999", "train_network:runtime=77")
-    assert finished.plan("--set-resources", *asked, "--set-threads", "make_features=2") == {}
+def test_figures_and_claims_are_one_group(repository, asked):
+    figures = yaml.safe_load((repository / "config/config.yaml").read_text())["figures"]
+    groups = asked["default"]["groups"]
+    assert {name for name in groups if groups[name]} == {*figures, "check_claims"}
+    assert {groups[name] for name in figures} == {"figures"}

@@ -1,25 +1,19 @@
-# Boxes of AbacusSummit: their files are linked or downloaded, verified, and read. The files are no
-# outputs of rules, because Snakemake deletes those of a job that fails, and a download goes on where
-# it was cut.
+# Boxes of AbacusSummit: their files are linked or downloaded, verified, and read. The files are not
+# outputs of rules, because Snakemake deletes those of a job that fails, and an interrupted download
+# is resumed.
 
 
 include: "abacus_common.smk"
 
 
-localrules:
-    inventory,
-    plan_acquisition,
-
-
 rule inventory:
     log:
         f"logs/{CONFIG.run}/inventory.log",
-    conda:
-        "../../environment.yml"
+    localrule: True
     params:
         abacus=section("abacus"),
         simulations=simulations(),
-        results=results_bytes(),
+        results=bytes_of_results(),
         batch=f"results/{CONFIG.run}/globus_batch.txt",
     message:
         "taking stock of the files of {CONFIG.run}"
@@ -32,14 +26,13 @@ rule plan_acquisition:
         "results/{run}/boxes/plan.txt",
     log:
         "logs/{run}/plan_acquisition.log",
-    conda:
-        "../../environment.yml"
+    localrule: True
     resources:
         **needs(200),
     params:
         abacus=abacus_keys(*WHICH_FILES, *WHERE_FROM),
         simulations=simulations(),
-        results=results_bytes(),
+        results=bytes_of_results(),
     message:
         "checking that there is room for {CONFIG.run}"
     script:
@@ -50,13 +43,11 @@ rule acquire_box:
     input:
         "results/{run}/boxes/plan.txt",
     output:
-        "results/{run}/boxes/{box}/files.h5",
+        pattern("files"),
     log:
         "logs/{run}/acquire_box/{box}.log",
     benchmark:
         "benchmarks/{run}/acquire_box/{box}.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         # 3.7 GB over a slow line
         **needs(200, seconds=6 * 3600),
@@ -73,17 +64,15 @@ rule acquire_box:
 rule read_box:
     input:
         # files that were moved or verified again are not read again
-        ancient("results/{run}/boxes/{box}/files.h5"),
+        ancient(pattern("files")),
     output:
-        linear_density="results/{run}/boxes/{box}/linear_density.h5",
-        particles="results/{run}/boxes/{box}/particles.h5",
-        halos="results/{run}/boxes/{box}/halos.h5",
+        linear_density=pattern("linear_density"),
+        particles=pattern("particles"),
+        halos=pattern("halos"),
     log:
         "logs/{run}/read_box/{box}.log",
     benchmark:
         "benchmarks/{run}/read_box/{box}.tsv"
-    conda:
-        "../../environment.yml"
     threads: 2
     resources:
         # particles twice while they are sorted, the density, and one unpacked file

@@ -1,28 +1,24 @@
 # The paper's claims, checked on what the run has made, and the configuration, for the report.
 
 
-localrules:
-    write_configuration,
-
-
 rule check_claims:
     input:
         **evidence(),
     output:
         html=report(
-            "results/{run}/claims.html",
+            pattern("tables", name="claims.html"),
             caption="../report/claims.rst",
             category="Claims of the paper",
             labels={"table": "C01 to C44"},
         ),
-        json="results/{run}/claims.json",
-        markdown="results/{run}/claims.md",
+        json=pattern("tables", name="claims.json"),
+        markdown=pattern("tables", name="claims.md"),
     log:
         "logs/{run}/check_claims.log",
     benchmark:
         "benchmarks/{run}/check_claims.tsv"
-    conda:
-        "../../environment.yml"
+    group:
+        "figures"
     resources:
         **needs(300 + 16e-6 * EVALUATION_CELLS),
     params:
@@ -37,7 +33,7 @@ rule check_claims:
 rule write_configuration:
     output:
         report(
-            "results/{run}/configuration.html",
+            pattern("tables", name="configuration.html"),
             caption="../report/configuration.rst",
             category="Configuration",
             labels={"table": "Every key and its value"},
@@ -46,8 +42,7 @@ rule write_configuration:
         "logs/{run}/write_configuration.log",
     benchmark:
         "benchmarks/{run}/write_configuration.tsv"
-    conda:
-        "../../environment.yml"
+    localrule: True
     resources:
         **needs(200),
     params:

@@ -1,20 +1,35 @@
-# What the other rules share: the checked configuration, its parts that rules are passed, and the hash
-# of the code that a rule uses.
+# What the other rules share: the library, the checked configuration, the parts of it that rules are
+# passed, and the hash of the code that a rule uses.
 
-import os
-import re
-import sys
-from pathlib import Path
+# The library beside this workflow, here and in jobs; the installed one where there is none.
+LIBRARY = ROOT / "src"
+VERSION = "0.1.0"  # of an installed library
+if LIBRARY.is_dir():
+    sys.path.insert(0, str(LIBRARY))
+    search = [str(LIBRARY), *os.getenv("PYTHONPATH", "").split(os.pathsep)]
+    os.environ.update(
+        LAGBIAS_CHECKOUT=str(ROOT),
+        PYTHONPATH=os.pathsep.join(dict.fromkeys(filter(None, search))),
+    )
+try:
+    import lagbias
+except ImportError:
+    raise WorkflowError(
+        f"The library lagbias is neither in {LIBRARY} nor installed. Use a whole checkout of the "
+        f"repository, or install lagbias {VERSION} beside Snakemake."
+    ) from None
+if LIBRARY.is_dir() and not Path(lagbias.__file__).is_relative_to(LIBRARY):
+    raise WorkflowError(
+        f"The library lagbias was imported from {lagbias.__file__} before this workflow, which "
+        f"needs the one in {LIBRARY}. Remove the earlier import, or use one checkout only."
+    )
+if not LIBRARY.is_dir() and lagbias.__version__ != VERSION:
+    raise WorkflowError(
+        f"lagbias {lagbias.__version__} is installed, in {lagbias.__file__}, and this workflow "
+        f"needs {VERSION}. Install that version, or use a whole checkout of the repository."
+    )
 
-from snakemake.exceptions import WorkflowError
-
-# the library beside this workflow, here and in the jobs, installed or not
-SOURCE = Path(workflow.basedir, "src")
-sys.path.insert(0, str(SOURCE))
-PATHS = [str(SOURCE), *os.getenv("PYTHONPATH", "").split(os.pathsep)]
-os.environ.update(PYTHONPATH=os.pathsep.join(dict.fromkeys(filter(None, PATHS))))
-
-from lagbias.artefacts import code_hash as library
+from lagbias.artefacts.code_hash import code_hash
 from lagbias.config.model import ConfigError, format_radius, load
 
 try:
@@ -28,10 +43,6 @@ def any_of(names):
     return "|".join(map(re.escape, names))
 
 
-# the box that trains every set, and the one that judges
-TRAINING_BOX, VALIDATION_BOX = CONFIG.boxes.train[0], CONFIG.boxes.validation[0]
-
-
 wildcard_constraints:
     run=any_of([CONFIG.run]),
     box=any_of(CONFIG.box_names()),
@@ -43,11 +54,9 @@ wildcard_constraints:
     seed=r"[0-9]+",
 
 
-def code(script):
-    """Hash the library code that the script `workflow/scripts/<script>.py` uses."""
-    return library.code_hash(
-        Path(workflow.basedir, "workflow", "scripts", f"{script}.py")
-    )
+def code(script, *modules):
+    """Hash the library code that `workflow/scripts/<script>.py` and some modules use."""
+    return code_hash(ROOT / "workflow" / "scripts" / f"{script}.py", *modules)
 
 
 def section(name, *parts):
@@ -56,11 +65,6 @@ def section(name, *parts):
     for part in parts:
         value = value[part]
     return value.model_dump()
-
-
-def radii_of(smoothing_sets):
-    """Smoothing radii of some sets, for legends."""
-    return {name: CONFIG.smoothing_sets[name] for name in smoothing_sets}
 
 
 def roles():
@@ -78,8 +82,16 @@ def roles():
     }
 
 
+# jobs parse this file too; what is missing is reported once, before hours of simulation
+if workflow.is_main_process:
+    from lagbias.runtime import gpu_presence
+
+    if notice := gpu_presence.warning(CONFIG.training.device):
+        logger.warning(notice)
+
+
 def refuse_closed_places():
-    """Stop before Snakemake removes what it is about to make anew where nothing can be written."""
+    """Stop before Snakemake removes old outputs if new ones cannot be written."""
     closed = [
         place
         for place in ("results", "logs", "benchmarks")
@@ -88,6 +100,6 @@ def refuse_closed_places():
     if closed:
         raise WorkflowError(
             f"{' and '.join(closed)} in {os.getcwd()} may not be written to. Nothing was done. "
-            "Give yourself write permission, have the file system mounted for writing, or work in "
-            "a copy elsewhere; then run the workflow again."
+            "Give yourself write permission, mount the file system for writing, or work in a copy "
+            "elsewhere; then run the workflow again."
         )

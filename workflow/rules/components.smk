@@ -3,20 +3,16 @@
 
 rule gradient_pca:
     input:
-        particles="results/{run}/boxes/{train_box}/particles.h5",
-        features=lambda wildcards: features_of(
-            wildcards.train_box, wildcards.smoothing_set
-        ),
-        whitening="results/{run}/whitening/{train_box}/{smoothing_set}.h5",
+        particles=pattern("particles", box="{train_box}"),
+        features=features_of("{train_box}"),
+        whitening=pattern("whitening", box="{train_box}"),
         networks=networks_of,
     output:
-        "results/{run}/gradient_pca/{train_box}/{sample}/{smoothing_set}.h5",
+        pattern("gradient_pca"),
     log:
-        "logs/{run}/gradient_pca/{train_box}.{sample}.{smoothing_set}.log",
+        log_of("gradient_pca", pattern("gradient_pca")),
     benchmark:
-        "benchmarks/{run}/gradient_pca/{train_box}.{sample}.{smoothing_set}.tsv"
-    conda:
-        "../../environment.yml"
+        benchmark_of("gradient_pca", pattern("gradient_pca"))
     resources:
         **needs(
             megabytes=lambda wildcards: 350

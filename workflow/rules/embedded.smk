@@ -1,17 +1,15 @@
-# Boxes that the pipeline simulates itself: initial conditions, N-body, halos.
+# Boxes that the workflow simulates itself: initial conditions, N-body, halos.
 
 
 rule simulate_box:
     output:
-        linear_density="results/{run}/boxes/{box}/linear_density.h5",
-        particles="results/{run}/boxes/{box}/particles.h5",
-        halos="results/{run}/boxes/{box}/halos.h5",
+        linear_density=pattern("linear_density"),
+        particles=pattern("particles"),
+        halos=pattern("halos"),
     log:
         "logs/{run}/simulate_box/{box}.log",
     benchmark:
         "benchmarks/{run}/simulate_box/{box}.tsv"
-    conda:
-        "../../environment.yml"
     threads: 2
     resources:
         # two meshes of (2n)^3, particles and displacements in float32

@@ -3,21 +3,16 @@
 
 rule make_features:
     input:
-        "results/{run}/boxes/{box}/linear_density.h5",
+        pattern("linear_density"),
     output:
-        "results/{run}/features/{box}/rf{rf}.h5",
+        pattern("features"),
     log:
-        "logs/{run}/make_features/{box}.rf{rf}.log",
+        log_of("make_features", pattern("features")),
     benchmark:
-        "benchmarks/{run}/make_features/{box}.rf{rf}.tsv"
-    conda:
-        "../../environment.yml"
+        benchmark_of("make_features", pattern("features"))
     threads: threads_for(NODES)
     resources:
-        **needs(
-            megabytes=200 + 28e-6 * NODES,
-            seconds=2e-7 * NODES,
-        ),
+        **needs(megabytes=200 + 28e-6 * NODES, seconds=2e-7 * NODES),
     params:
         code=code("make_features"),
         rf=lambda wildcards: float(wildcards.rf),
@@ -29,16 +24,14 @@ rule make_features:
 
 rule fit_whitening:
     input:
-        particles="results/{run}/boxes/{box}/particles.h5",
-        features=lambda wildcards: features_of(wildcards.box, wildcards.smoothing_set),
+        particles=pattern("particles"),
+        features=features_of("{box}"),
     output:
-        "results/{run}/whitening/{box}/{smoothing_set}.h5",
+        pattern("whitening"),
     log:
-        "logs/{run}/fit_whitening/{box}.{smoothing_set}.log",
+        log_of("fit_whitening", pattern("whitening")),
     benchmark:
-        "benchmarks/{run}/fit_whitening/{box}.{smoothing_set}.tsv"
-    conda:
-        "../../environment.yml"
+        benchmark_of("fit_whitening", pattern("whitening"))
     resources:
         **needs(
             megabytes=lambda wildcards: 300

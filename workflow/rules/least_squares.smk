@@ -3,19 +3,15 @@
 
 rule least_squares:
     input:
-        particles="results/{run}/boxes/{train_box}/particles.h5",
-        features=lambda wildcards: features_of(
-            wildcards.train_box, wildcards.smoothing_set
-        ),
-        halo_fields="results/{run}/halo_fields/{train_box}/{sample}.h5",
+        particles=pattern("particles", box="{train_box}"),
+        features=features_of("{train_box}"),
+        halo_fields=pattern("halo_fields", box="{train_box}"),
     output:
-        "results/{run}/least_squares/{train_box}/{sample}/{smoothing_set}.h5",
+        pattern("least_squares"),
     log:
-        "logs/{run}/least_squares/{train_box}.{sample}.{smoothing_set}.log",
+        log_of("least_squares", pattern("least_squares")),
     benchmark:
-        "benchmarks/{run}/least_squares/{train_box}.{sample}.{smoothing_set}.tsv"
-    conda:
-        "../../environment.yml"
+        benchmark_of("least_squares", pattern("least_squares"))
     resources:
         **needs(
             megabytes=lambda wildcards: subsamples(wildcards, len(CONFIG.seeds)),
@@ -34,24 +30,21 @@ rule least_squares:
 
 rule predict_least_squares:
     input:
-        particles="results/{run}/boxes/{box}/particles.h5",
-        features=lambda wildcards: features_of(wildcards.box, wildcards.smoothing_set),
-        least_squares="results/{run}/least_squares/{train_box}/{sample}/{smoothing_set}.h5",
-        halo_fields="results/{run}/halo_fields/{box}/{sample}.h5",
+        particles=pattern("particles"),
+        features=features_of("{box}"),
+        least_squares=pattern("least_squares"),
+        halo_fields=pattern("halo_fields"),
     output:
-        "results/{run}/spectra/{train_box}/{sample}/{smoothing_set}/least_squares/on_{box}.h5",
+        pattern("spectra", inputs="least_squares"),
     log:
-        "logs/{run}/predict_least_squares/{train_box}.{sample}.{smoothing_set}.on_{box}.log",
+        log_of("predict_least_squares", pattern("spectra", inputs="least_squares")),
     benchmark:
-        "benchmarks/{run}/predict_least_squares/{train_box}.{sample}.{smoothing_set}.on_{box}.tsv"
-    conda:
-        "../../environment.yml"
+        benchmark_of(
+            "predict_least_squares", pattern("spectra", inputs="least_squares")
+        )
     threads: threads_for(BOX_PARTICLES)
     resources:
-        **needs(
-            megabytes=evaluation,
-            seconds=1e-6 * BOX_PARTICLES,
-        ),
+        **needs(megabytes=evaluation, seconds=1e-6 * BOX_PARTICLES),
     params:
         code=code("predict_least_squares"),
     message:
@@ -62,21 +55,17 @@ rule predict_least_squares:
 
 rule bin_networks:
     input:
-        particles="results/{run}/boxes/{train_box}/particles.h5",
-        features=lambda wildcards: features_of(
-            wildcards.train_box, wildcards.smoothing_set
-        ),
-        whitening="results/{run}/whitening/{train_box}/{smoothing_set}.h5",
-        least_squares="results/{run}/least_squares/{train_box}/{sample}/{smoothing_set}.h5",
+        particles=pattern("particles", box="{train_box}"),
+        features=features_of("{train_box}"),
+        whitening=pattern("whitening", box="{train_box}"),
+        least_squares=pattern("least_squares"),
         networks=networks_of,
     output:
-        "results/{run}/binned_f/{train_box}/{sample}/{smoothing_set}/{inputs}.h5",
+        pattern("binned_f"),
     log:
-        "logs/{run}/bin_networks/{train_box}.{sample}.{smoothing_set}.{inputs}.log",
+        log_of("bin_networks", pattern("binned_f")),
     benchmark:
-        "benchmarks/{run}/bin_networks/{train_box}.{sample}.{smoothing_set}.{inputs}.tsv"
-    conda:
-        "../../environment.yml"
+        benchmark_of("bin_networks", pattern("binned_f"))
     resources:
         **needs(
             megabytes=500 + 16e-6 * BOX_PARTICLES,

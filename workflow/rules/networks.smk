@@ -3,26 +3,20 @@
 
 rule train_network:
     input:
-        particles="results/{run}/boxes/{train_box}/particles.h5",
-        features=lambda wildcards: features_of(
-            wildcards.train_box, wildcards.smoothing_set
-        ),
-        whitening="results/{run}/whitening/{train_box}/{smoothing_set}.h5",
+        particles=pattern("particles", box="{train_box}"),
+        features=features_of("{train_box}"),
+        whitening=pattern("whitening", box="{train_box}"),
         components=components_of,
-        halo_fields="results/{run}/halo_fields/{train_box}/{sample}.h5",
-        validation_particles=f"results/{{run}}/boxes/{VALIDATION_BOX}/particles.h5",
-        validation_features=lambda wildcards: features_of(
-            VALIDATION_BOX, wildcards.smoothing_set
-        ),
-        validation_halo_fields=f"results/{{run}}/halo_fields/{VALIDATION_BOX}/{{sample}}.h5",
+        halo_fields=pattern("halo_fields", box="{train_box}"),
+        validation_particles=pattern("particles", box=VALIDATION_BOX),
+        validation_features=features_of(VALIDATION_BOX),
+        validation_halo_fields=pattern("halo_fields", box=VALIDATION_BOX),
     output:
-        "results/{run}/networks/{train_box}/{sample}/{smoothing_set}/{inputs}/seed{seed}.h5",
+        pattern("networks"),
     log:
-        "logs/{run}/train_network/{train_box}.{sample}.{smoothing_set}.{inputs}.seed{seed}.log",
+        log_of("train_network", pattern("networks")),
     benchmark:
-        "benchmarks/{run}/train_network/{train_box}.{sample}.{smoothing_set}.{inputs}.seed{seed}.tsv"
-    conda:
-        "../../environment.yml"
+        benchmark_of("train_network", pattern("networks"))
     resources:
         **needs(
             megabytes=lambda wildcards: subsamples(wildcards, 2),

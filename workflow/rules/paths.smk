@@ -1,4 +1,65 @@
-# Paths of groups of artefacts, for the inputs of rules.
+# Paths of artefacts: each pattern appears once, here.
+
+PATHS = {
+    "files": "results/{run}/boxes/{box}/files.h5",
+    "linear_density": "results/{run}/boxes/{box}/linear_density.h5",
+    "particles": "results/{run}/boxes/{box}/particles.h5",
+    "halos": "results/{run}/boxes/{box}/halos.h5",
+    "halo_fields": "results/{run}/halo_fields/{box}/{sample}.h5",
+    "features": "results/{run}/features/{box}/rf{rf}.h5",
+    "whitening": "results/{run}/whitening/{box}/{smoothing_set}.h5",
+    "networks": "results/{run}/networks/{train_box}/{sample}/{smoothing_set}/{inputs}/seed{seed}.h5",
+    "least_squares": "results/{run}/least_squares/{train_box}/{sample}/{smoothing_set}.h5",
+    "binned_f": "results/{run}/binned_f/{train_box}/{sample}/{smoothing_set}/{inputs}.h5",
+    "spectra": "results/{run}/spectra/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
+    "model_fields": "results/{run}/model_fields/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
+    "slabs": "results/{run}/slabs/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
+    "gradient_pca": "results/{run}/gradient_pca/{train_box}/{sample}/{smoothing_set}.h5",
+    "figures": "results/{run}/figures/{name}",
+    "tables": "results/{run}/{name}",
+}
+
+# the box that trains every set, and the one that validates
+TRAINING_BOX, VALIDATION_BOX = CONFIG.boxes.train[0], CONFIG.boxes.validation[0]
+
+# what paths mean that say no more; the last wildcard varies fastest
+USUAL = {
+    "run": CONFIG.run,
+    "smoothing_set": CONFIG.figure_sets.multi_scale,
+    "inputs": "full",
+    "train_box": TRAINING_BOX,
+    "box": VALIDATION_BOX,
+    "sample": CONFIG.sample,
+    "seed": CONFIG.seeds,
+}
+
+
+def pattern(kind, **fixed):
+    """Pattern of the paths of a kind of artefact, with some wildcards fixed or renamed."""
+    return expand(PATHS[kind], allow_missing=True, **fixed)[0]
+
+
+def paths(kind, **chosen):
+    """Paths of artefacts: every combination of the values of wildcards."""
+    return expand(PATHS[kind], **(USUAL | chosen))
+
+
+def path(kind, **chosen):
+    """Path of the one artefact that the values of wildcards name."""
+    (only,) = paths(kind, **chosen)
+    return only
+
+
+def log_of(rule, output):
+    """Log of a job: logs/<run>/<rule>/ and the wildcards, as in its output."""
+    _, run, _, *own = Path(output).with_suffix(".log").parts
+    return f"logs/{run}/{rule}/{'.'.join(own)}"
+
+
+def benchmark_of(rule, output):
+    """Run time and memory of a job, beside its log but in benchmarks/."""
+    log = Path(log_of(rule, output)).with_suffix(".tsv")
+    return str(Path("benchmarks", *log.parts[1:]))
 
 
 def radii(smoothing_set):
@@ -6,79 +67,37 @@ def radii(smoothing_set):
     return [format_radius(radius) for radius in CONFIG.smoothing_sets[smoothing_set]]
 
 
-def features_of(box, smoothing_set):
-    """Feature grids of a box, one per radius of the set."""
-    return expand(
-        "results/{run}/features/{box}/rf{rf}.h5",
-        run=CONFIG.run,
-        box=box,
-        rf=radii(smoothing_set),
+def features_of(box):
+    """Input function: features of a box, which may be a wildcard, one file per radius of the set."""
+    return lambda wildcards: paths(
+        "features", box=box.format(**wildcards), rf=radii(wildcards.smoothing_set)
     )
 
 
 def components_of(wildcards):
-    """Components of ∇f, on which a network is retrained, or nothing for a first training."""
-    pattern = "results/{run}/gradient_pca/{train_box}/{sample}/{smoothing_set}.h5"
-    return pattern.format(**wildcards) if wildcards.inputs == "pc2" else []
-
-
-def networks(
-    smoothing_sets, inputs="full", sample=CONFIG.sample, train_box=TRAINING_BOX
-):
-    """Networks of the ensembles of some sets: one per seed, set after set."""
-    return [
-        f"results/{CONFIG.run}/networks/{train_box}/{sample}/{smoothing_set}/{inputs}/seed{seed}.h5"
-        for smoothing_set in smoothing_sets
-        for seed in CONFIG.seeds
-    ]
+    """Input function: components of ∇f for networks on two of them, nothing for others."""
+    retrained = wildcards.inputs == "pc2"
+    return pattern("gradient_pca").format(**wildcards) if retrained else []
 
 
 def networks_of(wildcards):
-    """The ensemble that the wildcards name, of all features where they name no inputs."""
-    inputs = wildcards.get("inputs", "full")
-    return networks(
-        [wildcards.smoothing_set], inputs, wildcards.sample, wildcards.train_box
-    )
-
-
-def on_boxes(
-    kind, smoothing_sets, boxes=VALIDATION_BOX, train_boxes=TRAINING_BOX, inputs="full"
-):
-    """Spectra or model fields of some sets, trained on some boxes, evaluated on some boxes."""
-    return expand(
-        "results/{run}/{kind}/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
-        run=CONFIG.run,
-        kind=kind,
-        sample=CONFIG.sample,
-        smoothing_set=smoothing_sets,
-        inputs=inputs,
-        train_box=train_boxes,
-        box=boxes,
-    )
-
-
-def of_training_box(kind, smoothing_sets, sample=CONFIG.sample):
-    """Artefacts of the main training box, one per set, such as its gradient PCA."""
-    return [
-        f"results/{CONFIG.run}/{kind}/{TRAINING_BOX}/{sample}/{smoothing_set}.h5"
-        for smoothing_set in smoothing_sets
-    ]
+    """Input function: the ensemble that the wildcards name, of all features without `inputs`."""
+    return paths("networks", **wildcards)
 
 
 def all_figures():
     """Every figure that the configuration asks for."""
-    return expand(
-        "results/{run}/figures/{name}.{extension}",
-        run=CONFIG.run,
-        name=CONFIG.figures,
-        extension=["pdf", "png"],
-    )
+    return [
+        f"{path('figures', name=name)}.{suffix}"
+        for name in CONFIG.figures
+        for suffix in ("pdf", "png")
+    ]
 
 
 def all_tables():
     """The claims of the paper, and the configuration."""
     names = ["claims.json", "claims.md", "claims.html", "configuration.html"]
-    return [f"results/{CONFIG.run}/{name}" for name in names]
+    return paths("tables", name=names)
 
 
 def evidence():
@@ -88,42 +107,36 @@ def evidence():
     scales = [chosen.single_scale, chosen.multi_scale]
     return {
         "networks": [
-            *networks(sets),
-            *networks(chosen.retrained, "pc2"),
+            *paths("networks", smoothing_set=sets),
+            *paths("networks", smoothing_set=chosen.retrained, inputs="pc2"),
         ],
         "spectra": [
-            *on_boxes("spectra", sets),
-            *on_boxes("spectra", scales, TRAINING_BOX),
-            *on_boxes("spectra", scales, CONFIG.boxes.validation[1:]),
-            *on_boxes(
-                "spectra", chosen.multi_scale, train_boxes=CONFIG.boxes.train[1:]
+            *paths("spectra", smoothing_set=sets),
+            *paths("spectra", smoothing_set=scales, box=TRAINING_BOX),
+            *paths("spectra", smoothing_set=scales, box=CONFIG.boxes.validation[1:]),
+            *paths("spectra", train_box=CONFIG.boxes.train[1:]),
+            *paths("spectra", smoothing_set=chosen.single_scale, inputs="density"),
+            *paths(
+                "spectra", smoothing_set=chosen.single_scale, inputs="least_squares"
             ),
-            *on_boxes("spectra", chosen.single_scale, inputs="density"),
-            *on_boxes("spectra", chosen.single_scale, inputs="least_squares"),
-            *on_boxes("spectra", chosen.nested, inputs="nested"),
-            *on_boxes("spectra", chosen.retrained, inputs="pc2"),
+            *paths("spectra", smoothing_set=chosen.nested, inputs="nested"),
+            *paths("spectra", smoothing_set=chosen.retrained, inputs="pc2"),
         ],
         "components": [
-            *of_training_box("gradient_pca", sets),
-            *(
-                path
-                for sample in CONFIG.thin_samples
-                for path in of_training_box("gradient_pca", [chosen.thin], sample)
+            *paths("gradient_pca", smoothing_set=sets),
+            *paths(
+                "gradient_pca", smoothing_set=chosen.thin, sample=CONFIG.thin_samples
             ),
         ],
-        "least_squares": of_training_box("least_squares", [chosen.single_scale]),
-        "binned": f"results/{CONFIG.run}/binned_f/{TRAINING_BOX}/{CONFIG.sample}/{chosen.single_scale}/density.h5",
-        "whitening": expand(
-            "results/{run}/whitening/{box}/{smoothing_set}.h5",
-            run=CONFIG.run,
-            box=TRAINING_BOX,
-            smoothing_set=[*sets, chosen.thin],
+        "least_squares": path("least_squares", smoothing_set=chosen.single_scale),
+        "binned": path("binned_f", smoothing_set=chosen.single_scale, inputs="density"),
+        "whitening": paths(
+            "whitening", box=TRAINING_BOX, smoothing_set=[*sets, chosen.thin]
         ),
-        "halo_fields": expand(
-            "results/{run}/halo_fields/{box}/{sample}.h5",
-            run=CONFIG.run,
+        "halo_fields": paths(
+            "halo_fields",
             box=[TRAINING_BOX, VALIDATION_BOX],
             sample=[CONFIG.sample, *CONFIG.thin_samples],
         ),
-        "model_fields": on_boxes("model_fields", chosen.compared()),
+        "model_fields": paths("model_fields", smoothing_set=chosen.compared()),
     }

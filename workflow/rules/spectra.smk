@@ -1,23 +1,21 @@
-# Evaluation: every particle of a box moved to its final position with the weight of an ensemble.
+# Evaluation on a box: its particles at their final positions, weighted with f of an ensemble.
 
 
 rule predict_spectra:
     input:
-        particles="results/{run}/boxes/{box}/particles.h5",
-        features=lambda wildcards: features_of(wildcards.box, wildcards.smoothing_set),
-        whitening="results/{run}/whitening/{train_box}/{smoothing_set}.h5",
+        particles=pattern("particles"),
+        features=features_of("{box}"),
+        whitening=pattern("whitening", box="{train_box}"),
         components=components_of,
-        halo_fields="results/{run}/halo_fields/{box}/{sample}.h5",
+        halo_fields=pattern("halo_fields"),
         networks=networks_of,
     output:
-        spectra="results/{run}/spectra/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
-        field="results/{run}/model_fields/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
+        spectra=pattern("spectra"),
+        field=pattern("model_fields"),
     log:
-        "logs/{run}/predict_spectra/{train_box}.{sample}.{smoothing_set}.{inputs}.on_{box}.log",
+        log_of("predict_spectra", pattern("spectra")),
     benchmark:
-        "benchmarks/{run}/predict_spectra/{train_box}.{sample}.{smoothing_set}.{inputs}.on_{box}.tsv"
-    conda:
-        "../../environment.yml"
+        benchmark_of("predict_spectra", pattern("spectra"))
     threads: threads_for(BOX_PARTICLES)
     resources:
         **needs(
@@ -31,3 +29,33 @@ rule predict_spectra:
         "evaluating {wildcards.smoothing_set} ({wildcards.inputs}) of {wildcards.train_box} on {wildcards.box}"
     script:
         "../scripts/predict_spectra.py"
+
+
+rule cut_slab:
+    input:
+        particles=pattern("particles"),
+        halos=pattern("halos"),
+        features=features_of("{box}"),
+        whitening=pattern("whitening", box="{train_box}"),
+        components=components_of,
+        networks=networks_of,
+    output:
+        pattern("slabs"),
+    log:
+        log_of("cut_slab", pattern("slabs")),
+    benchmark:
+        benchmark_of("cut_slab", pattern("slabs"))
+    resources:
+        **needs(
+            megabytes=500 + 40e-6 * BOX_PARTICLES + 12e-6 * NODES,
+            seconds=1e-6 * BOX_PARTICLES,
+        ),
+    params:
+        code=code("cut_slab"),
+        device=CONFIG.training.device,
+        sample=lambda wildcards: section("halo_samples", wildcards.sample),
+        radii=lambda wildcards: CONFIG.smoothing_sets[wildcards.smoothing_set],
+    message:
+        "cutting a slab from {wildcards.box}"
+    script:
+        "../scripts/cut_slab.py"

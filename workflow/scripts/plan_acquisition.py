@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-from lagbias.artefacts import store
-from lagbias.sources.abacus import acquisition as abacus_acquire
-from lagbias.sources.abacus.acquire.places import check_space
+from lagbias.config.sections import AbacusSettings
+from lagbias.runtime.atomic import write_text
 from lagbias.stages import job
+from lagbias.stages.plan_acquisition import plan_acquisition
 
 with job.start(snakemake) as task:
-    settings = task.settings("abacus")
-    found = abacus_acquire.inventory(settings, snakemake.params.simulations)
-    downloads = found.bytes_to_fetch if settings.link_from is None else 0
-    results = Path("results", snakemake.wildcards.run)
-    there = sum(path.stat().st_size for path in results.rglob("*.h5"))
-    missing = max(snakemake.params.results - there, 0)
-    check_space({settings.directory: downloads, results: missing})
-    store.write_text(snakemake.output[0], abacus_acquire.plan(settings, found) + "\n")
+    plan = plan_acquisition(
+        task.settings(AbacusSettings, "abacus"),
+        task.params.simulations,
+        results=Path(task.output[0]).parents[1],
+        results_bytes=task.params.results,
+    )
+    write_text(task.output[0], plan)

@@ -1,14 +1,11 @@
 """One box of the embedded source: initial conditions, N-body, halos."""
 
-from lagbias.artefacts import kinds as artefacts
-from lagbias.sources import base, embedded
+from lagbias.config.sections import EmbeddedSettings
 from lagbias.stages import job
+from lagbias.stages.simulate_box import simulate_box
 
 with job.start(snakemake) as task:
-    box = embedded.make_box(
-        task.settings("embedded"), seed=snakemake.params.seed, threads=snakemake.threads
-    )
-    base.check_contract(box, unique_sites=True)
-    for kind in ("linear_density", "particles", "halos"):
-        datasets = getattr(artefacts, kind)(box)
-        task.write(snakemake.output[kind], kind, datasets, box.attributes)
+    settings = task.settings(EmbeddedSettings, "embedded")
+    box = simulate_box(settings, seed=task.params.seed, threads=task.threads)
+    for name in ("linear_density", "particles", "halos"):
+        task.write(getattr(box, name), task.output[name])

@@ -1,17 +1,15 @@
-# Halo fields of boxes. What a source makes, every rule from here on reads alike.
+# Halo fields of boxes. From here on all sources are alike.
 
 
 rule make_halo_fields:
     input:
-        halos="results/{run}/boxes/{box}/halos.h5",
+        halos=pattern("halos"),
     output:
-        "results/{run}/halo_fields/{box}/{sample}.h5",
+        pattern("halo_fields"),
     log:
-        "logs/{run}/make_halo_fields/{box}.{sample}.log",
+        log_of("make_halo_fields", pattern("halo_fields")),
     benchmark:
-        "benchmarks/{run}/make_halo_fields/{box}.{sample}.tsv"
-    conda:
-        "../../environment.yml"
+        benchmark_of("make_halo_fields", pattern("halo_fields"))
     resources:
         **needs(
             megabytes=230 + 18e-6 * EVALUATION_CELLS,
