@@ -2,12 +2,15 @@
 
 import logging
 import re
+from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import ClassVar
 
-import numpy as np
 import pytest
 
 from lagbias.artefacts import store
+from lagbias.config.sections import TrainingSettings
+from lagbias.schema import fields
 from lagbias.stages import job
 
 
@@ -17,6 +20,7 @@ def snakemake(tmp_path):
     return SimpleNamespace(
         rule="make_features",
         input=[],
+        output=[],
         params={"code": "c0de", "rf": 2.83, "training": {"epochs": 3}},
         wildcards={"box": "box0"},
         threads=1,
@@ -37,24 +41,39 @@ def _restore_logging():
     package.setLevel(levels[1])
 
 
-def test_artefacts_carry_rule_parameters_wildcards_and_code(snakemake, tmp_path):
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """An artefact with labels and little content."""
+
+    KIND: ClassVar[str] = "example"
+    seed: int = fields.number("1", "seed", default=0)
+    box: str = fields.label("box")
+    target_box: str = fields.label("target box")
+    inputs: str = fields.label("inputs")
+
+
+def test_artefacts_carry_rule_parameters_labels_and_code(snakemake, tmp_path):
     path = tmp_path / "a.h5"
+    snakemake.wildcards |= {"seed": "3"}
     with job.start(snakemake) as task:
-        assert task.settings("training").epochs == 3
-        task.write(path, "example", {"x": store.Dataset(np.ones(2), "1", ("x",))}, {"rf": 2.83})
-    artefact = store.read(path, "example")
-    assert artefact.provenance["rule"] == "make_features"
-    assert artefact.provenance["code"] == "c0de"
-    assert artefact.provenance["params"] == {
-        "rf": 2.83,
-        "training": {"epochs": 3},
-        "box": "box0",
-    }
+        settings = task.settings(TrainingSettings, "training")
+        assert settings.epochs == 3
+        with pytest.raises(AttributeError):
+            settings.width  # noqa: B018 - a key that the rule does not pass
+        task.write(Example(), path, inputs="least_squares")
+    header = store.header(path, Example)
+    labels = {"seed": 3, "box": "box0", "target_box": "box0", "inputs": "least_squares"}
+    assert header.attributes == labels
+    assert header.provenance["rule"] == "make_features"
+    assert header.provenance["code"] == "c0de"
+    params = {"rf": 2.83, "training": {"epochs": 3}, "box": "box0", "seed": "3"}
+    assert header.provenance["params"] == params
     assert "wrote" in (tmp_path / "logs" / "job.log").read_text()
 
 
 def write_box(path, seed):
-    store.write(path, "box", {}, provenance={"artefact_id": f"box{seed}", "output": str(path)})
+    provenance = {"artefact_id": f"box{seed}", "output": str(path)}
+    store.write(path, Example(), provenance=provenance)
 
 
 def test_inputs_are_recorded_as_they_are_when_the_job_starts(snakemake, tmp_path):
@@ -63,8 +82,8 @@ def test_inputs_are_recorded_as_they_are_when_the_job_starts(snakemake, tmp_path
     snakemake.input = [str(box), "plan.txt"]
     with job.start(snakemake) as task:
         write_box(box, seed=2)  # replaced while the job is at work
-        task.write(path, "example", {})
-    provenance = store.read(path).provenance
+        task.write(Example(), path)
+    provenance = store.header(path).provenance
     assert provenance["inputs"] == {str(box): "box1"}
     assert provenance["output"] == str(path)
 
@@ -90,7 +109,7 @@ def test_inputs_that_do_not_belong_stop_the_job_before_its_work(
     write_box(box, seed=1)
     snakemake.input = [str(box)]
     with job.start(snakemake) as task:
-        task.write(halos, "halos", {})
+        task.write(Example(), halos)
     spoil(box, halos)
     snakemake.input = [str(box), str(halos)]
     worked = False
@@ -106,10 +125,9 @@ def test_what_parameters_say_wholly_does_not_depend_on_code(snakemake, tmp_path)
     for code in ("c0de", "decaf"):
         snakemake.params["code"] = code
         with job.start(snakemake) as task:
-            task.write(path, "example", {}, params={"crc": 1})
-            found.append(store.identifier(path))
-            task.write(path, "example", {})
-            found.append(store.identifier(path))
+            for identity in ({"crc": 1}, None):
+                task.write(Example(), path, identity=identity)
+                found.append(store.header(path).provenance["artefact_id"])
     assert found[0] == found[2] and found[1] != found[3]
 
 
@@ -117,9 +135,9 @@ def test_without_a_log_the_work_goes_on(snakemake, tmp_path, capsys):
     (tmp_path / "logs").write_text("a file in the place of the directory")
     path = tmp_path / "a.h5"
     with job.start(snakemake) as task:
-        task.write(path, "example", {})
-    assert store.read(path).kind == "example"
-    assert "There will be no log of this job" in capsys.readouterr().err
+        task.write(Example(), path)
+    assert store.header(path).kind == "example"
+    assert "This job has no log file" in capsys.readouterr().err
     with pytest.raises(SystemExit), job.start(snakemake):
         raise ValueError("rf is 0")
     assert "make_features failed. rf is 0" in capsys.readouterr().err

@@ -1,111 +1,93 @@
-"""What every workflow script does around its one library call.
-
-`start` sets up the log, turns expected failures into one readable paragraph, and gives the script
-a `Task` that reads artefacts, and writes them with their provenance. It takes the job object that
-Snakemake hands to a script, of which it uses plain attributes only.
-"""
+"""Logging, readable errors and provenance around the one call of a workflow script."""
 
 import logging
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from lagbias.artefacts import provenance, store
-from lagbias.artefacts.store import ArtefactError
-from lagbias.sources.abacus.acquire.errors import AcquisitionError
+from lagbias.schema import fields
 
 __all__ = ["Task", "start"]
 
 log = logging.getLogger(__name__)
 
-#: What a user can mend; the message says how.
-_EXPECTED = (ArtefactError, AcquisitionError, ValueError, ArithmeticError, MemoryError, OSError)
+_Settings = TypeVar("_Settings", bound=BaseModel)
+
+#: Errors that a user can fix; their message says how.
+_EXPECTED = (store.ArtefactError, ValueError, ArithmeticError, MemoryError, OSError)
 
 
 class Task:
-    """One job of the workflow.
-
-    Parameters
-    ----------
-    job
-        Snakemake's job object: ``rule``, ``input``, ``output``, ``params``, ``threads``, ``log``.
-
-    Raises
-    ------
-    lagbias.artefacts.store.ArtefactError
-        If an input is no artefact, or does not belong where it is or to the others.
-    """
+    """One job of the workflow, from Snakemake's job object; its inputs are checked."""
 
     def __init__(self, job: Any):
-        self.job = job
+        self.input, self.output, self.params = job.input, job.output, job.params
+        self.threads = job.threads
+        self.labels = dict(job.wildcards.items())
+        self._rule = job.rule
         artefacts = [path for path in job.input if str(path).endswith(".h5")]
         self._inputs = provenance.check_inputs(artefacts)
 
-    def settings(self, name: str) -> SimpleNamespace:
-        """Return the parameter `name`, a mapping, as an object with attributes."""
-        return SimpleNamespace(**self.job.params[name])
+    def settings(self, model: type[_Settings], name: str) -> _Settings:
+        """Return the section of the configuration that the rule passes as ``params[name]``.
+
+        Only the keys that the rule passes are set: others raise AttributeError, because an edit
+        of them would not rerun the job.
+        """
+        return model.model_construct(_fields_set=set(self.params[name]), **self.params[name])
 
     def write(
         self,
-        path: str | Path,
-        kind: str,
-        datasets: Mapping[str, store.Dataset],
-        attributes: Mapping | None = None,
+        thing: Any,
+        path: str | Path | None = None,
         *,
-        params: Mapping | None = None,
+        identity: Mapping | None = None,
+        **labels: str,
     ) -> None:
-        """Write an artefact with this job's provenance (see `lagbias.artefacts.store.write`).
+        """Write an artefact with this job's provenance and labels, by default to the first output.
 
-        `params` say all about the content, where given; else that depends on the job's parameters
-        and the code.
+        The fields of `thing` that are labels or the seed are set from the job's wildcards and
+        `labels`; the wildcard ``box`` of an ensemble that was trained on another is its target box.
+        `identity` identifies the content by itself; parameters and code otherwise.
         """
-        code_counts = params is None
-        if params is None:
-            params = {key: value for key, value in self.job.params.items() if key != "code"}
+        labels = {**self.labels, "target_box": self.labels.get("box", ""), **labels}
+        declared = fields.specs(type(thing))
+        known = {k: v for k, v in labels.items() if k in declared and declared[k].role == "label"}
+        if "seed" in declared and "seed" in self.labels:
+            known["seed"] = int(self.labels["seed"])
+        thing = replace(thing, **known)
+        path = self.output[0] if path is None else path
+        params = {key: value for key, value in self.params.items() if key != "code"}
         description = provenance.describe(
-            self.job.rule,
-            params={**params, **dict(self.job.wildcards.items())},
+            self._rule,
+            params={**(params if identity is None else identity), **self.labels},
             inputs=self._inputs,
-            code=self.job.params["code"],
-            threads=self.job.threads,
+            code=self.params["code"],
+            threads=self.threads,
             output=path,
-            code_counts=code_counts,
+            code_counts=identity is None,
         )
-        store.write(path, kind, datasets, attributes=attributes, provenance=description)
+        store.write(path, thing, provenance=description)
         log.info("wrote %s", path)
 
 
 @contextmanager
 def start(job: Any) -> Iterator[Task]:
-    """Run a script's work with logging and readable errors.
-
-    Parameters
-    ----------
-    job
-        Snakemake's job object.
-
-    Yields
-    ------
-    Task
-        The task.
-
-    Raises
-    ------
-    SystemExit
-        After a failure, whose message is in the log and on standard error.
-    """
+    """Run a script's work with logging and readable errors; exit with 1 after a failure."""
     _log_to(job.log[0] if job.log else None)
     try:
         yield Task(job)
     except _EXPECTED as error:
         log.error("%s failed. %s", job.rule, error or type(error).__name__)
-        if job.log:
-            # apart from the log, which Snakemake shows when a job fails
-            with suppress(OSError):  # where there can be no log either
+        if job.log:  # apart from the log, which Snakemake prints when a job fails
+            with suppress(OSError):
                 Path(f"{job.log[0]}.traceback").write_text(traceback.format_exc(), "utf-8")
         sys.exit(1)
     except Exception:
@@ -114,12 +96,12 @@ def start(job: Any) -> Iterator[Task]:
 
 
 def _log_to(path: str | None) -> None:
-    """Log to standard error in brief and to a file in full."""
+    """Log in full to a file, and in brief to standard error."""
     root = logging.getLogger()
-    root.setLevel(logging.WARNING)  # other packages report far more than a user wants to read
+    root.setLevel(logging.WARNING)  # of other packages
     logging.getLogger("lagbias").setLevel(logging.DEBUG)
     console = logging.StreamHandler()
-    # a user at a terminal sees progress; a log file or a cluster's output only what went wrong
+    # progress on a terminal; warnings and errors only in log files of a cluster
     console.setLevel(logging.INFO if sys.stderr.isatty() else logging.WARNING)
     console.setFormatter(logging.Formatter("%(message)s"))
     root.addHandler(console)
@@ -128,7 +110,7 @@ def _log_to(path: str | None) -> None:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             file = logging.FileHandler(path, mode="w", encoding="utf-8")
         except OSError as error:
-            log.warning("There will be no log of this job: %s. The work goes on.", error)
+            log.warning("This job has no log file: %s.", error)
             return
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.addHandler(file)

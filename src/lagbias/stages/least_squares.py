@@ -1,0 +1,55 @@
+"""Least-squares f of one smoothing set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lagbias.bias import least_squares as fit
+from lagbias.bias.binned import make_bins
+from lagbias.stages.samples import load_sample
+from lagbias.stages.sites import load_at_sites
+
+if TYPE_CHECKING:
+    from lagbias.config.sections import LeastSquaresSettings, TrainingSettings
+
+__all__ = ["least_squares"]
+
+
+def least_squares(
+    particles: str | Path,
+    features: Sequence[str | Path],
+    halo_fields: str | Path,
+    settings: LeastSquaresSettings,
+    training: TrainingSettings,
+    *,
+    seeds: Sequence[int],
+) -> fit.LeastSquares:
+    """Solve for f in bins of δ and ∇²δ, once for the sub-sample of each seed."""
+    samples = [
+        load_sample(
+            particles,
+            halo_fields,
+            lambda sites: load_at_sites(features, sites, columns=2),
+            fraction=training.subsample,
+            sampling=training.sampling,
+            rng=np.random.default_rng(seed),
+        )
+        for seed in seeds
+    ]
+    # common bins, so that the f of the sub-samples can be averaged
+    bins = make_bins(samples[0].inputs, **dict(settings))
+    normals = [fit.normal_equations(sample, bins) for sample in samples]
+    solutions = [fit.solve(normal) for normal in normals]
+    return fit.LeastSquares(
+        delta_edges=bins.delta_edges,
+        lap_delta_edges=bins.lap_delta_edges,
+        f=np.array([solution.f.reshape(bins.shape) for solution in solutions]),
+        share=np.mean([normal.weights for normal in normals], axis=0).reshape(bins.shape),
+        seeds=np.array(seeds, np.int64),
+        kkt_residual=max(solution.kkt_residual for solution in solutions),
+        condition_number=max(solution.condition_number for solution in solutions),
+    )

@@ -1,0 +1,28 @@
+"""Halo field of the least-squares f on one box, and its spectra."""
+
+from collections.abc import Mapping
+
+from lagbias.artefacts import store
+from lagbias.bias.least_squares import LeastSquares
+from lagbias.bias.spectra import Spectra
+from lagbias.stages.evaluation import evaluate
+from lagbias.stages.sites import load_at_sites
+
+__all__ = ["predict_least_squares"]
+
+
+def predict_least_squares(paths: Mapping, *, threads: int) -> Spectra:
+    """Paint every particle of a box with its binned f and measure the spectra.
+
+    `paths`: ``least_squares``, ``particles``, ``features`` and ``halo_fields``.
+    """
+    tables = store.read(paths["least_squares"], LeastSquares)
+    spectra, _ = evaluate(
+        tables,
+        lambda sites: load_at_sites(paths["features"], sites, columns=2),
+        paths["particles"],
+        paths["halo_fields"],
+        seeds=tables.seeds,
+        threads=threads,
+    )
+    return spectra

@@ -1,0 +1,29 @@
+"""Halo field of an ensemble on one box, and its spectra."""
+
+from collections.abc import Mapping
+
+import torch
+
+from lagbias.bias.prediction import ModelField
+from lagbias.bias.spectra import Spectra
+from lagbias.stages.ensembles import load_ensemble, load_input_matrix, load_inputs_at_sites
+from lagbias.stages.evaluation import evaluate
+
+__all__ = ["predict_spectra"]
+
+
+def predict_spectra(
+    paths: Mapping, *, inputs: str, device: str, threads: int
+) -> tuple[Spectra, ModelField]:
+    """Paint every particle of a box with the f of an ensemble and measure the spectra.
+
+    `paths`: ``networks``, ``whitening``, ``particles``, ``features``, ``halo_fields`` and, for
+    ``pc2``, ``components``.
+    """
+    torch.set_num_threads(1)
+    ensemble, seeds = load_ensemble(paths["networks"], device=device)
+    matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"))
+    inputs_at = load_inputs_at_sites(paths["features"], matrix)
+    return evaluate(
+        ensemble, inputs_at, paths["particles"], paths["halo_fields"], seeds=seeds, threads=threads
+    )
