@@ -13,7 +13,8 @@ from lagbias.cosmology import Background, abacus_linear_power
 from lagbias.grids.fourier import RealFFT
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 from lagbias.simulate.nbody import simulate
-from lagbias.training.network import HaloToMassNet, TrainedNetwork
+from lagbias.training.network import Network
+from lagbias.training.torch_network import HaloToMassNet
 from lagbias.training.training_set import TrainingSet
 
 from .settings import Settings
@@ -108,10 +109,14 @@ def training_settings(**changes):
     return config.load(yaml.safe_load(text)).training.model_copy(update=changes)
 
 
-def networks(count: int, n_inputs: int, hidden_layers: int, width: int) -> list[TrainedNetwork]:
+def networks(count: int, n_inputs: int, hidden_layers: int, width: int) -> list[Network]:
     """Return networks with initial weights: evaluation takes as long as with trained ones."""
     return [
-        TrainedNetwork(initial_weights(n_inputs, hidden_layers, width, seed), 1.0 + 0.1 * seed)
+        Network(
+            weights=initial_weights(n_inputs, hidden_layers, width, seed),
+            history={},
+            normalisation=1.0 + 0.1 * seed,
+        )
         for seed in range(count)
     ]
 

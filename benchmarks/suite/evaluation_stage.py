@@ -31,7 +31,7 @@ def comparisons(settings: Settings, _scene) -> Iterator[Comparison]:
 
     def library() -> np.ndarray:
         with torch_threads(1):
-            return ensemble.f(inputs, threads=settings.threads)
+            return ensemble.evaluate(inputs, threads=settings.threads)
 
     plain = [(PlainNet(net.weights), net.normalisation) for net in nets]
     contenders = [

@@ -140,7 +140,7 @@ def _field_contenders(
         def __len__(self) -> int:
             return len(weights)
 
-        def f(self, inputs: np.ndarray, *, threads: int = 1) -> np.ndarray:
+        def evaluate(self, inputs: np.ndarray, *, threads: int = 1) -> np.ndarray:
             return inputs
 
     def library() -> np.ndarray:

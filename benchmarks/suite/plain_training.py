@@ -1,7 +1,7 @@
 """The training in plain PyTorch: fixed points of comparison, which use nothing of the library.
 
-Both versions minimise what `lagbias.training.loop` minimises with ``constraint: normalise``, from the same
-initial weights; they differ in how they reach the particles of a batch and sum over cells.
+Both versions minimise what `lagbias.training.loop` minimises with ``constraint: normalise``, from
+the same initial weights; they differ in how they reach the particles of a batch and sum over cells.
 """
 
 import numpy as np

@@ -161,7 +161,7 @@ def _evaluation(settings: Settings, count: int, nets: int) -> Callable[[], objec
 
     def run() -> None:
         with torch_threads(1):
-            ensemble.f(inputs, threads=settings.threads)
+            ensemble.evaluate(inputs, threads=settings.threads)
 
     return run
 
@@ -182,7 +182,7 @@ def _boxes(settings: Settings, boxes: int) -> Callable[[], object]:
         for _ in range(boxes):
             field = paint.paint_cic(positions, 1.0, grid, threads=settings.threads)
             modes = fft.forward(paint.overdensity(field))
-            power.auto_power(modes, 1.0, threads=settings.threads)
+            power.auto_power(modes, 1.0)
 
     return run
 

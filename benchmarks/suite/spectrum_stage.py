@@ -61,7 +61,7 @@ def _contenders(
         return found["power"]
 
     runs = (
-        ("lagbias", lambda: power.cross_power(first, second, box_size, threads=threads).power),
+        ("lagbias", lambda: power.cross_power(first, second, box_size).power),
         ("abacusutils calc_pk_from_deltak", abacus),
         ("NumPy digitize and bincount", lambda: _numpy_power(first, second, box_size, edges)),
     )

@@ -6,13 +6,13 @@ particles and strongly skewed, like the paper's.
 """
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from lagbias.bias.ensemble import Ensemble
+from lagbias.config.sections import TrainingSettings
 from lagbias.training import losses
 from lagbias.training.loop import train
 from lagbias.training.subsample import draw_subsample
@@ -92,7 +92,7 @@ def make_toy(noise):
 
 
 def fit(toy, constraint, epochs=24):
-    settings = SimpleNamespace(
+    settings = TrainingSettings.model_construct(
         hidden_layers=5,
         width=64,
         epochs=epochs,
@@ -129,14 +129,14 @@ def test_the_planted_f_is_recovered(normalised, clean_toy):
     rng = np.random.default_rng(2)
     inputs = draw_inputs(rng.integers(0, N_CELLS, 50_000), rng)
     planted = planted_f(inputs) / planted_f(clean_toy.inputs).mean()
-    difference = normalised.f(inputs)[0] - planted
+    difference = normalised.evaluate(inputs)[0] - planted
     assert np.sqrt(np.mean(difference**2)) < RMS_F
 
 
 def test_the_loss_reaches_its_noise_floor(normalised, clean_toy):
     floor = clean_toy.loss(clean_toy.f)
     assert clean_toy.loss(np.ones(len(clean_toy.f))) > 5 * floor
-    assert clean_toy.loss(normalised.f(clean_toy.inputs)[0]) < LOSS_OVER_FLOOR * floor
+    assert clean_toy.loss(normalised.evaluate(clean_toy.inputs)[0]) < LOSS_OVER_FLOOR * floor
 
 
 def test_normalised_f_has_unit_mean_where_unconstrained_f_has_not():
@@ -145,12 +145,12 @@ def test_normalised_f_has_unit_mean_where_unconstrained_f_has_not():
     weights = np.repeat(seen.cell_factor, np.diff(seen.cell_start))
     fitted = {name: fit(noisy, name, epochs=8) for name in ("normalise", "none")}
     offset = {
-        name: abs(np.average(nets.f(seen.inputs)[0].astype(float), weights=weights) - 1.0)
+        name: abs(np.average(nets.evaluate(seen.inputs)[0].astype(float), weights=weights) - 1.0)
         for name, nets in fitted.items()
     }
     assert offset["normalise"] < MEAN_F_NORMALISED
     assert offset["none"] > MEAN_F_UNCONSTRAINED
-    assert abs(fitted["normalise"].f(noisy.inputs)[0].mean() - 1.0) < MEAN_F_OVER_ALL
+    assert abs(fitted["normalise"].evaluate(noisy.inputs)[0].mean() - 1.0) < MEAN_F_OVER_ALL
 
 
 def test_a_penalty_on_every_batch_flattens_f_but_a_fixed_sample_does_not(clean_toy, monkeypatch):
@@ -161,7 +161,9 @@ def test_a_penalty_on_every_batch_flattens_f_but_a_fixed_sample_does_not(clean_t
     )
     planted = np.var(clean_toy.masses(clean_toy.f))
     kept = {
-        name: np.var(clean_toy.masses(fit(clean_toy, name, epochs=16).f(clean_toy.inputs)[0]))
+        name: np.var(
+            clean_toy.masses(fit(clean_toy, name, epochs=16).evaluate(clean_toy.inputs)[0])
+        )
         / planted
         for name in ("fixed_sample", "per_batch")
     }

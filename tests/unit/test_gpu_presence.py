@@ -1,4 +1,4 @@
-"""The early word on a GPU that is not there."""
+"""The early warning of a GPU that is not there."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from lagbias.runtime import gpu_presence
     ("device", "present", "warns"),
     [("cuda", False, True), ("cuda", True, False), ("auto", False, False), ("cpu", False, False)],
 )
-def test_only_a_gpu_that_is_asked_for_and_absent_is_missed(tmp_path, device, present, warns):
+def test_only_a_gpu_that_is_asked_for_and_absent_is_reported(tmp_path, device, present, warns):
     signs = [tmp_path / "one", tmp_path / "other"]
     if present:
         signs[1].touch()
@@ -22,9 +22,9 @@ def test_only_a_gpu_that_is_asked_for_and_absent_is_missed(tmp_path, device, pre
         assert "training.device is 'cuda'" in text and "'auto'" in text
 
 
-def test_it_costs_no_loading_of_pytorch():
+def test_it_does_not_import_pytorch():
     code = (
-        "import sys; from lagbias import gpu_presence; gpu_presence.warning('cuda'); "
+        "import sys; from lagbias.runtime import gpu_presence; gpu_presence.warning('cuda'); "
         "sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)

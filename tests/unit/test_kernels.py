@@ -66,8 +66,8 @@ def test_kick_matches_numpy(positions):
         def shifted(nodes, axis=axis):
             return np.roll(potential.astype(np.float64), -nodes, axis)
 
-        slope = 8 * (shifted(1) - shifted(-1)) - (shifted(2) - shifted(-2))
-        expected[:, axis] -= gain * np.einsum("pijk,ijk->p", weights, slope) / (12 * CELL)
+        gradient = 8 * (shifted(1) - shifted(-1)) - (shifted(2) - shifted(-2))
+        expected[:, axis] -= gain * np.einsum("pijk,ijk->p", weights, gradient) / (12 * CELL)
     kernels.kick(positions, velocities, potential, box_size=BOX_SIZE, keep=keep, gain=gain)
     np.testing.assert_allclose(velocities, expected, atol=5e-5)
 

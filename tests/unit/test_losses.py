@@ -16,8 +16,8 @@ from lagbias.training.losses import (
     non_negativity,
     squared,
 )
-from lagbias.training.network import HaloToMassNet, f_from_output
 from lagbias.training.subsample import DRAWS
+from lagbias.training.torch_network import HaloToMassNet, f_from_output
 
 
 @pytest.mark.parametrize(

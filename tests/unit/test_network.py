@@ -1,4 +1,4 @@
-"""The network: its size, its initial state and its way to and from plain arrays."""
+"""The network: its size, its initial state, and its conversion to and from plain arrays."""
 
 import math
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lagbias.training.network import HaloToMassNet, f_from_output
+from lagbias.training.network import Network
+from lagbias.training.torch_network import HaloToMassNet, f_from_output
 
 
 def make(seed=3, **sizes):
@@ -30,9 +31,10 @@ def test_forward_equals_numpy_twin():
     y = network(torch.from_numpy(x))
     assert y.shape == (11,)
     np.testing.assert_allclose(y.detach().numpy(), hidden[:, 0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(f_from_output(y).detach(), 10.0 ** hidden[:, 0], rtol=1e-5)
 
 
-def test_initial_weights_come_from_the_generator_alone():
+def test_initial_weights_come_from_the_generator_alone_and_fill_their_range():
     torch.manual_seed(5)
     state = torch.get_rng_state()
     first, second, other = make(1).to_weights(), make(1).to_weights(), make(2).to_weights()
@@ -40,41 +42,34 @@ def test_initial_weights_come_from_the_generator_alone():
     for name, values in first.items():
         np.testing.assert_array_equal(values, second[name])
         assert not np.array_equal(values, other[name])
+    assert 0.99 / 8 < np.abs(first["layers.1.weight"]).max() <= 1 / 8
 
 
-def test_initial_weights_fill_their_range():
-    weight = make().to_weights()["layers.1.weight"]
-    assert 0.99 / 8 < np.abs(weight).max() <= 1 / 8
-
-
-def test_weights_survive_the_round_trip():
-    network = make(hidden_layers=3, width=6)
-    again = HaloToMassNet.from_weights(network.to_weights())
-    x = torch.ones(2, 7)
-    assert torch.equal(network(x), again(x))
-
-
-def test_to_weights_is_a_copy():
-    network = make()
+def test_weights_survive_the_round_trip_as_copies():
+    network, x = make(hidden_layers=3, width=6), torch.ones(2, 7)
     weights = network.to_weights()
-    weights["layers.0.bias"][:] = 9.0
-    assert not np.any(network.to_weights()["layers.0.bias"] == 9.0)
+    again, expected = HaloToMassNet.from_weights(weights), network(x)
+    for values in weights.values():
+        values[:] = 9.0
+    assert torch.equal(network(x), expected) and torch.equal(again(x), expected)
 
 
-def test_broken_weights_are_refused():
+@pytest.mark.parametrize("broken", ["bias", "output", "missing", "all"])
+def test_broken_weights_are_refused(broken):
     weights = make().to_weights()
-    weights["layers.2.bias"] = weights["layers.2.bias"][:-1]
+    Network(weights=weights, history={})
+    if broken == "bias":
+        weights["layers.2.bias"] = weights["layers.2.bias"][:-1]
+    elif broken == "output":
+        weights["layers.5.weight"] = np.ones((2, 64), np.float32)
+    elif broken == "missing":
+        del weights["layers.3.bias"]
+    else:
+        weights = {}
     with pytest.raises(ValueError, match="do not form a network"):
-        HaloToMassNet.from_weights(weights)
-    with pytest.raises(ValueError, match="do not form a network"):
-        HaloToMassNet.from_weights({})
+        Network(weights=weights, history={})
 
 
-def test_sizes_must_be_positive():
-    with pytest.raises(ValueError, match="must be positive"):
-        HaloToMassNet(0)
-
-
-def test_f_is_ten_to_the_output():
-    f = f_from_output(torch.tensor([-1.0, 0.0, 2.0]))
-    np.testing.assert_allclose(f.numpy(), [0.1, 1.0, 100.0], rtol=1e-6)
+def test_history_of_unequal_lengths_is_refused():
+    with pytest.raises(ValueError, match="different lengths"):
+        Network(weights=make().to_weights(), history={"a": np.ones(2), "b": np.ones(3)})

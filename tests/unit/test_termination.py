@@ -1,4 +1,4 @@
-"""A process that is asked to end: in good order, with the status of the signal, and at once."""
+"""A process that is told to end: clean-up runs, with the status of the signal, at once."""
 
 import os
 import signal

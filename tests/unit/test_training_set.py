@@ -39,7 +39,7 @@ def test_training_set_must_fit_together(change):
         "n_cells": 5,
     }
     TrainingSet(**arrays)
-    with pytest.raises(ValueError, match="does not fit together"):
+    with pytest.raises(ValueError, match="Inconsistent training set"):
         TrainingSet(**{**arrays, **change})
 
 

@@ -1,9 +1,9 @@
-"""Real Fourier transforms of cubic float32 grids, and the grids of k that go with them.
+"""Real Fourier transforms of cubic float32 grids, and their wavenumbers.
 
-Plans come from FFTW. ``FFTW_MEASURE`` is three to five times faster than ``FFTW_ESTIMATE`` on
-large grids but chooses its algorithm by timing, so two runs may differ in the last bit. The
-choice ("wisdom") is therefore kept in a file, made once under a lock, and used by every later
-process on the same kind of machine.
+FFTW plans made with ``FFTW_MEASURE`` are three to five times faster than those of
+``FFTW_ESTIMATE`` on large grids, but FFTW chooses them by timing, so that two runs may differ in
+the last bit. The choice ("wisdom") is therefore stored in a file, once per kind of machine, and
+used by all later processes.
 """
 
 import contextlib
@@ -23,12 +23,12 @@ __all__ = ["RealFFT", "cache_directory", "gaussian_window", "wavenumbers"]
 
 logger = logging.getLogger(__name__)
 
-# FFTW's vector code asks for 16 bytes, which every large NumPy array satisfies: no copies.
+# bytes; enough for FFTW's vector code, and satisfied by every large NumPy array: no copies
 _ALIGNMENT = 16
 
 
 def wavenumbers(n: int, box_size: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the wavenumbers of a real transform of an n³ grid, ready to broadcast.
+    """Return the wavenumbers of a real transform of an n³ grid, for broadcasting.
 
     Parameters
     ----------
@@ -51,20 +51,15 @@ def wavenumbers(n: int, box_size: float) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def gaussian_window(k_squared: np.ndarray, rf: float) -> np.ndarray:
-    """Return the Gaussian smoothing window W = exp(-k² R_f² / 2).
+    """Return the Gaussian smoothing window W = exp(-k² R_f² / 2), dimensionless.
 
     Parameters
     ----------
     k_squared : ndarray
-        Squared wavenumbers [(h/Mpc)²], any shape. Because W factorises, the window of a grid is
-        the product of the windows of kx², ky² and kz².
+        Squared wavenumbers [(h/Mpc)²], any shape. W factorises: the window of a grid is the
+        product of the windows of kx², ky² and kz².
     rf : float
-        Smoothing radius R_f [Mpc/h]; 0 gives 1 everywhere.
-
-    Returns
-    -------
-    ndarray
-        The window, dimensionless, shape of `k_squared`.
+        Smoothing radius R_f [Mpc/h].
     """
     return np.exp(-0.5 * rf**2 * k_squared)
 
@@ -72,8 +67,8 @@ def gaussian_window(k_squared: np.ndarray, rf: float) -> np.ndarray:
 class RealFFT:
     """Real forward and inverse transforms of (n, n, n) float32 grids.
 
-    Use one object in one thread at a time. Arrays with an address that is a multiple of 16
-    bytes (all large NumPy arrays that are not odd slices) are used in place; others are copied.
+    Not thread-safe. Arrays aligned to 16 bytes (all large NumPy arrays that are not odd slices)
+    are used in place; others are copied.
 
     Parameters
     ----------
@@ -82,20 +77,10 @@ class RealFFT:
     threads : int, keyword-only
         Threads of each transform. Results are bitwise reproducible for equal `n`, `threads` and
         wisdom file.
-
-    Raises
-    ------
-    ValueError
-        If `n` or `threads` is not positive.
     """
 
     def __init__(self, n: int, *, threads: int = 1):
-        if n < 1 or threads < 1:
-            raise ValueError(
-                f"RealFFT got n={n} and threads={threads}; both must be positive integers."
-            )
-        self.n = int(n)
-        self.threads = int(threads)
+        self.n, self.threads = int(n), int(threads)
         self.field_shape = (self.n, self.n, self.n)
         self.mode_shape = (self.n, self.n, self.n // 2 + 1)
         self._forward, self._inverse = self._plan()
@@ -114,9 +99,9 @@ class RealFFT:
         Parameters
         ----------
         field : ndarray, float32, shape (n, n, n)
-            The field; it is not modified.
+            The field, not modified.
         out : ndarray, complex64, shape (n, n, n//2 + 1), optional
-            Where to put the result.
+            Array for the result.
 
         Returns
         -------
@@ -126,21 +111,21 @@ class RealFFT:
         Raises
         ------
         ValueError
-            If an array has the wrong shape, or `out` cannot be written to by FFTW.
+            If an array has the wrong shape, or FFTW cannot write to `out`.
         """
         field = self._as_input(field, self.field_shape, np.float32, "field")
         out = self.empty_modes() if out is None else self._as_output(out, self.mode_shape, "modes")
         return self._execute(self._forward, field, out)
 
     def inverse(self, modes: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Transform back and divide by n³. The contents of `modes` are DESTROYED.
+        """Transform back and divide by n³. The contents of `modes` are OVERWRITTEN.
 
         Parameters
         ----------
         modes : ndarray, complex64, shape (n, n, n//2 + 1)
-            The modes. FFTW uses this array as its work space: pass a copy if you need it again.
+            The modes. FFTW uses this array as work space: pass a copy to keep them.
         out : ndarray, float32, shape (n, n, n), optional
-            Where to put the result.
+            Array for the result.
 
         Returns
         -------
@@ -150,7 +135,7 @@ class RealFFT:
         Raises
         ------
         ValueError
-            If an array has the wrong shape, or `out` cannot be written to by FFTW.
+            If an array has the wrong shape, or FFTW cannot write to `out`.
         """
         modes = self._as_input(modes, self.mode_shape, np.complex64, "modes")
         out = self.empty_field() if out is None else self._as_output(out, self.field_shape, "field")
@@ -159,21 +144,19 @@ class RealFFT:
         return out
 
     def _plan(self) -> tuple[pyfftw.FFTW, pyfftw.FFTW]:
-        """Plan on scratch arrays (planning overwrites them), then let go of the scratch."""
+        """Return the plans of both directions; planning overwrites its arrays."""
         field = _offset_empty(self.field_shape, np.float32)
         modes = _offset_empty(self.mode_shape, np.complex64)
 
-        def build(flag: str) -> tuple[pyfftw.FFTW, pyfftw.FFTW]:
-            def one(source: np.ndarray, target: np.ndarray, direction: str) -> pyfftw.FFTW:
-                flags = ("FFTW_MEASURE", flag) if flag == "FFTW_WISDOM_ONLY" else (flag,)
-                axes = (0, 1, 2)
-                return pyfftw.FFTW(source, target, axes, direction, flags, self.threads)
-
-            return one(field, modes, "FFTW_FORWARD"), one(modes, field, "FFTW_BACKWARD")
+        def build(*flags: str) -> tuple[pyfftw.FFTW, pyfftw.FFTW]:
+            return (
+                pyfftw.FFTW(field, modes, (0, 1, 2), "FFTW_FORWARD", flags, self.threads),
+                pyfftw.FFTW(modes, field, (0, 1, 2), "FFTW_BACKWARD", flags, self.threads),
+            )
 
         name = f"fftw_{_machine_key()}_n{self.n}_threads{self.threads}.wisdom"
         plans = _plan_with_wisdom(build, cache_directory() / name)
-        # Memory that is never touched costs nothing, so the idle plans point at such arrays.
+        # untouched memory is free, so the idle plans refer to such arrays
         self._idle_field = _offset_empty(self.field_shape, np.float32)
         self._idle_modes = _offset_empty(self.mode_shape, np.complex64)
         plans[0].update_arrays(self._idle_field, self._idle_modes)
@@ -183,7 +166,7 @@ class RealFFT:
     def _execute(self, plan: pyfftw.FFTW, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         plan.update_arrays(source, target)
         plan.execute()
-        # Without this the plan would keep the caller's arrays alive until its next use.
+        # otherwise the plan would keep the caller's arrays alive until its next use
         idle = (self._idle_field, self._idle_modes)
         plan.update_arrays(*(idle if plan is self._forward else idle[::-1]))
         return target
@@ -191,8 +174,8 @@ class RealFFT:
     def _as_input(self, array: np.ndarray, shape: tuple, dtype: type, name: str) -> np.ndarray:
         if array.shape != shape:
             raise ValueError(
-                f"{name} has shape {array.shape}, but this RealFFT was planned for {shape}; "
-                "build a RealFFT for the size of the grid."
+                f"{name} has shape {array.shape}, but this RealFFT was planned for {shape}. "
+                "Build a RealFFT for the size of the grid."
             )
         array = np.ascontiguousarray(array, dtype=dtype)
         if not pyfftw.is_byte_aligned(array, n=_ALIGNMENT):
@@ -201,35 +184,27 @@ class RealFFT:
 
     def _as_output(self, out: np.ndarray, shape: tuple, name: str) -> np.ndarray:
         dtype = np.dtype(np.complex64 if name == "modes" else np.float32)
-        usable = out.flags.c_contiguous and out.flags.writeable
+        usable = out.flags.c_contiguous and pyfftw.is_byte_aligned(out, n=_ALIGNMENT)
         if out.shape != shape or out.dtype != dtype or not usable:
             raise ValueError(
-                f"out has shape {out.shape} and dtype {out.dtype}; it must be a writable, "
-                f"C-contiguous {dtype} array of shape {shape}, as from RealFFT.empty_{name}()."
-            )
-        if not pyfftw.is_byte_aligned(out, n=_ALIGNMENT):
-            raise ValueError(
-                f"out is not aligned to {_ALIGNMENT} bytes, which FFTW needs; "
-                f"take it from RealFFT.empty_{name}()."
+                f"out has shape {out.shape} and dtype {out.dtype}; it must be a C-contiguous "
+                f"{dtype} array of shape {shape} aligned to {_ALIGNMENT} bytes. Use "
+                f"RealFFT.empty_{name}()."
             )
         return out
 
 
 def _offset_empty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """Return an empty array aligned to 16 bytes and to no more, as most NumPy arrays are."""
+    """Return an empty array aligned to 16 bytes but not more, like most NumPy arrays."""
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     buffer = pyfftw.empty_aligned(n_bytes + 64, np.uint8, n=64)
     return buffer[_ALIGNMENT : _ALIGNMENT + n_bytes].view(dtype).reshape(shape)
 
 
 def cache_directory() -> Path:
-    """Return the directory for machine-specific caches.
+    """Return the directory for machine-specific caches, which need not exist.
 
-    Returns
-    -------
-    pathlib.Path
-        ``$LAGBIAS_CACHE_DIR``, else ``$XDG_CACHE_HOME/lagbias``, else ``~/.cache/lagbias``. It
-        need not exist.
+    It is ``$LAGBIAS_CACHE_DIR``, else ``$XDG_CACHE_HOME/lagbias``, else ``~/.cache/lagbias``.
     """
     if chosen := os.environ.get("LAGBIAS_CACHE_DIR"):
         return Path(chosen)
@@ -239,7 +214,7 @@ def cache_directory() -> Path:
 
 
 def _machine_key() -> str:
-    """Return a short name of this kind of machine: home directories are shared by clusters."""
+    """Return a key of this kind of machine, since clusters share home directories."""
     description = [platform.system(), platform.machine(), pyfftw.fftw_version, pyfftw.__version__]
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -249,7 +224,7 @@ def _machine_key() -> str:
 
 
 def _plan_with_wisdom(build, path: Path) -> tuple[pyfftw.FFTW, pyfftw.FFTW]:
-    """Plan from the wisdom in `path`; where there is none, measure once and write it."""
+    """Plan from the wisdom in `path`; if there is none, measure and write it."""
     if plans := _plan_from_file(build, path):
         return plans
     try:
@@ -257,7 +232,7 @@ def _plan_with_wisdom(build, path: Path) -> tuple[pyfftw.FFTW, pyfftw.FFTW]:
         with _locked(path.with_suffix(".lock")):
             if plans := _plan_from_file(build, path):  # another process measured meanwhile
                 return plans
-            # Refuse before measuring if the result could not be kept: it would not be repeatable.
+            # fail before measuring if wisdom cannot be stored: plans would not be reproducible
             _write_atomically(path, b"")
             logger.info("Measuring FFTW plans for %s (once on this machine).", path.stem)
             plans = build("FFTW_MEASURE")
@@ -265,7 +240,7 @@ def _plan_with_wisdom(build, path: Path) -> tuple[pyfftw.FFTW, pyfftw.FFTW]:
             return plans
     except OSError as error:
         logger.warning(
-            "Cannot keep FFTW plans in %s (%s): using slower plans that need no measurement. "
+            "Cannot store FFTW plans in %s (%s): using slower plans that need no measurement. "
             "Set LAGBIAS_CACHE_DIR to a writable directory.",
             path.parent,
             error,
@@ -281,8 +256,8 @@ def _plan_from_file(build, path: Path) -> tuple[pyfftw.FFTW, pyfftw.FFTW] | None
     if not pyfftw.import_wisdom((b"", wisdom, b""))[1]:
         return None
     try:
-        return build("FFTW_WISDOM_ONLY")
-    except RuntimeError:  # wisdom of another kind; measure again
+        return build("FFTW_MEASURE", "FFTW_WISDOM_ONLY")
+    except RuntimeError:  # no wisdom for this grid
         return None
 
 

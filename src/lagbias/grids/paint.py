@@ -12,12 +12,11 @@ from lagbias.runtime.threads import numba_threads
 
 __all__ = ["cell_index", "overdensity", "paint_cic", "paint_ngp"]
 
-# Particles handled at a time: few, so that what is read in the order of planes is in the core's
-# cache. Fixed, since the sums of a node are taken chunk by chunk.
+# Particles per chunk: few enough for a core's cache. Fixed, since it affects the order of sums.
 _CHUNK = 1 << 16
-# the flat index of a cell is a 32-bit integer
+# the flat index of a cell is an int32
 _LARGEST_GRID = 1290
-# Blocks of the counting sort; fixed, so that the work is divided alike on any machine.
+# Blocks of the counting sort, shared by the threads.
 _SORT_BLOCKS = 16
 
 
@@ -33,7 +32,7 @@ def cell_index(
     box_size : float
         Side L of the periodic box [Mpc/h].
     n_cells : int
-        Cells N per side, Δ = L / N; at most 1290, for the index to be int32.
+        Cells N per side, Δ = L / N; at most 1290, so that the index fits int32.
     threads : int, keyword-only
         Threads to use; the result does not depend on it.
 
@@ -76,7 +75,7 @@ def paint_ngp(
     weights : ndarray, shape (P,), keyword-only, optional
         Weight of each particle; 1 if not given.
     threads : int, keyword-only
-        Threads that find the cells; the result does not depend on it.
+        Threads of `cell_index`; the result does not depend on it.
 
     Returns
     -------
@@ -91,7 +90,7 @@ def paint_ngp(
     if weights is not None and weights.shape != positions.shape[:1]:
         raise ValueError(
             f"weights have shape {weights.shape} for positions of shape {positions.shape}; "
-            "give one weight for each particle."
+            "give one weight per particle."
         )
     grid = np.zeros(n_cells**3, dtype=np.float64)
     for first in range(0, len(positions), _CHUNK):
@@ -111,11 +110,11 @@ def paint_cic(
     threads: int = 1,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Share each weight among the eight nodes around the particle, linearly on each axis.
+    """Distribute each weight to the eight nodes around the particle, linearly on each axis.
 
-    Some ten thousand particles at a time are sorted by the plane of nodes below them; even planes
-    are filled in parallel, then odd ones, so that no two threads meet and each node adds in one
-    fixed order. Fastest where particles come in an order that keeps neighbours together.
+    Particles are sorted, chunk by chunk, by the plane of nodes below them. Even planes are filled
+    in parallel, then odd ones, so that threads never write to the same node and the order of sums
+    is fixed. Fastest if particles that are close in memory are close in space.
 
     Parameters
     ----------
@@ -126,22 +125,21 @@ def paint_cic(
     n_cells : int
         Nodes N per side.
     weights : ndarray, shape (P,) or (W, P), keyword-only, optional
-        Weight of each particle, or W of them, which find their nodes and shares only once; 1 if
-        not given.
+        One weight per particle, or W of them, painted in one pass; 1 if not given.
     threads : int, keyword-only
         Threads to use; the result does not depend on it.
     out : ndarray, float64, C-contiguous, shape of the result, keyword-only, optional
-        Grids to add to, in place; new ones if not given.
+        Grids to add to in place; new ones if not given.
 
     Returns
     -------
     ndarray, float64, shape (N, N, N), or (W, N, N, N) for W weights
-        Sums of weights, in their units; `out` where it was given.
+        Sums of weights, in their units; `out` if given.
 
     Raises
     ------
     ValueError
-        As `cell_index`, or if `weights` does not match `positions`, or `out` the result.
+        As `cell_index`, or if `weights` does not match `positions` or `out` the result.
     """
     _check(positions, box_size, n_cells)
     rows = _weight_rows(positions, weights)
@@ -172,7 +170,7 @@ def overdensity(field: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, float32, shape (N, N, N)
-        The overdensity, dimensionless; mean and quotient are taken in float64.
+        The overdensity, dimensionless; computed in float64.
 
     Raises
     ------
@@ -182,8 +180,8 @@ def overdensity(field: np.ndarray) -> np.ndarray:
     mean = float(np.mean(field, dtype=np.float64))
     if not mean > 0:
         raise ValueError(
-            f"The painted field has mean {mean}, so it has no overdensity; are there particles "
-            "with positive weight?"
+            f"The painted field has mean {mean}, so its overdensity is undefined. Check that there "
+            "are particles with positive weights."
         )
     contrast = np.empty(field.shape, dtype=np.float32)
     for plane, values in zip(contrast, field, strict=True):
@@ -192,22 +190,22 @@ def overdensity(field: np.ndarray) -> np.ndarray:
 
 
 def _apart(planes: np.ndarray, n_cells: int) -> list[np.ndarray]:
-    """Divide planes into groups without neighbours: threads share those where particles are."""
+    """Divide planes into groups without adjacent planes."""
     even = planes % 2 == 0
-    # An odd grid's last plane is even and touches plane 0: it goes alone.
+    # The last plane of an odd grid is even and adjacent to plane 0.
     alone = even & (planes == n_cells - 1)
     groups = [planes[chosen] for chosen in (even & ~alone, ~even, alone)]
     return [group for group in groups if len(group)]
 
 
 def _weight_rows(positions: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Return W weights per particle, (W, P) float32 or float64, or (1, 1) where all are one."""
+    """Return weights as a (W, P) array of float32 or float64, or (1, 1) if all are one."""
     if weights is None:
         return np.ones((1, 1))
     if weights.ndim not in (1, 2) or weights.shape[-1:] != positions.shape[:1]:
         raise ValueError(
             f"weights have shape {weights.shape} for positions of shape {positions.shape}; "
-            "give one weight for each particle."
+            "give one weight per particle."
         )
     kept = weights.dtype if weights.dtype in (np.float32, np.float64) else np.float64
     return np.ascontiguousarray(np.atleast_2d(weights), dtype=kept)
@@ -227,14 +225,14 @@ def _check(positions: np.ndarray, box_size: float, n_cells: int) -> None:
         raise ValueError(f"positions have shape {positions.shape}; expected (P, 3).")
     if not box_size > 0 or not 1 <= n_cells <= _LARGEST_GRID:
         raise ValueError(
-            f"box_size={box_size} Mpc/h and n_cells={n_cells}: the side must be positive and the "
-            f"grid have 1 to {_LARGEST_GRID} cells a side."
+            f"box_size is {box_size} Mpc/h and n_cells {n_cells}; box_size must be positive and "
+            f"n_cells from 1 to {_LARGEST_GRID}."
         )
 
 
 def _refuse_outsiders(n_bad: int, box_size: float) -> None:
     if n_bad:
         raise ValueError(
-            f"{n_bad} particles have coordinates that are NaN or more than a box away from "
-            f"[0, {box_size}) Mpc/h; check the units and the origin, and wrap the positions."
+            f"{n_bad} particles have coordinates that are NaN or more than a box outside of "
+            f"[0, {box_size}) Mpc/h. Check the units and the origin, and wrap the positions."
         )

@@ -18,7 +18,7 @@ def _in_cells(x, box_size, n_cells):  # pragma: no cover - compiled
 
 @numba.njit(inline="always")
 def _wrapped(edge, n):  # pragma: no cover - compiled
-    """Bring an index from [-n, 2 n] into [0, n); far faster than the modulo."""
+    """Map an index from [-n, 2 n] to [0, n); much faster than the modulo."""
     index = np.int64(edge)
     if index < 0:
         index += n
@@ -45,7 +45,7 @@ def ngp_index(positions, box_size, n_cells, index):  # pragma: no cover - compil
 
 @numba.njit(parallel=True, cache=True)
 def plane_below(positions, box_size, n_cells, plane):  # pragma: no cover - compiled
-    """Write the plane of nodes below every particle in x; return how many are bad."""
+    """Write the plane of nodes below every particle in x; return the number of bad particles."""
     bad = 0
     for p in numba.prange(len(positions)):
         inside = True
@@ -60,7 +60,7 @@ def plane_below(positions, box_size, n_cells, plane):  # pragma: no cover - comp
 
 @numba.njit(parallel=True, cache=True)
 def sort_by_plane(plane, n_planes, n_blocks):  # pragma: no cover - compiled
-    """Stable counting sort; a stable order is unique, so threads cannot change it."""
+    """Stable counting sort; a stable order is unique, hence independent of threads."""
     n = len(plane)
     slots = np.zeros((n_blocks, n_planes), dtype=np.int64)
     for block in numba.prange(n_blocks):
@@ -87,10 +87,10 @@ def sort_by_plane(plane, n_planes, n_blocks):  # pragma: no cover - compiled
 def deposit_planes(
     positions, weights, offset, box_size, order, starts, planes, grids
 ):  # pragma: no cover - compiled
-    """Deposit the particles above planes of which no two are neighbours.
+    """Deposit the particles above planes, no two of which are adjacent.
 
-    The weights of particle p are weights[:, offset + p], or weights[:, 0] if that is all. Indices
-    are flat and unsigned: Numba would look at each of the eight for a sign, which costs a quarter.
+    The weights of particle p are weights[:, offset + p], or weights[:, 0] if there is one column.
+    Indices are flat and unsigned: Numba's checks for negative ones take a quarter of the time.
     """
     n_side, n, one, zero = grids.shape[1], np.uint64(grids.shape[1]), np.uint64(1), np.uint64(0)
     first, single = np.uint64(offset), weights.shape[1] == 1

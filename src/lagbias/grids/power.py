@@ -1,21 +1,19 @@
-"""Power and cross spectra of gridded fields, and what is made of them.
+"""Power and cross spectra of gridded fields, and quantities derived from them.
 
-Spherical bins of width 2π/L centred on its multiples; no correction for shot noise, window or
-aliasing, which are common to all fields that are compared (Wu, Muñoz & Eisenstein 2023, §3).
+Spherical bins of width 2π/L centred on its multiples. There is no correction for shot noise,
+window or aliasing, which are common to all fields that are compared (Wu, Muñoz & Eisenstein 2023,
+§3).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-
-from lagbias.grids.power_kernels import shell_sums
-from lagbias.runtime.threads import numba_threads
 
 __all__ = [
     "PowerSpectrum",
     "auto_power",
     "correlation_coefficient",
-    "cross_and_auto_power",
     "cross_power",
     "mode_weighted_mean",
     "uncorrelated_power",
@@ -44,68 +42,59 @@ class PowerSpectrum:
     n_modes: np.ndarray
 
 
-def auto_power(modes: np.ndarray, box_size: float, *, threads: int = 1) -> PowerSpectrum:
+def auto_power(modes: np.ndarray, box_size: float) -> PowerSpectrum:
     """Return the power spectrum of one field; see `cross_power`."""
-    return cross_power(modes, modes, box_size, threads=threads)
+    return cross_power(modes, modes, box_size)
 
 
-def cross_power(
-    modes_a: np.ndarray, modes_b: np.ndarray, box_size: float, *, threads: int = 1
-) -> PowerSpectrum:
+def cross_power(modes_a: np.ndarray, modes_b: np.ndarray, box_size: float) -> PowerSpectrum:
     """Return P = Re⟨a b*⟩ L³ / N⁶ in spherical bins.
 
     Parameters
     ----------
-    modes_a, modes_b : ndarray, complex64, shape (N, N, N//2 + 1)
-        Unnormalised real transforms of two overdensities, as from `RealFFT.forward`; the same
-        array twice gives the power spectrum.
+    modes_a, modes_b : ndarray, complex, shape (N, N, N//2 + 1)
+        Unnormalised real transforms of two overdensities, as from `RealFFT.forward`.
     box_size : float
         Side L of the periodic box [Mpc/h].
-    threads : int, keyword-only
-        Threads to use; the result does not depend on it.
 
     Returns
     -------
     PowerSpectrum
-        The spectrum; sums are float64. Modes with 0 < kz < Nyquist stand for themselves and for
-        their conjugates and count twice.
+        The spectrum; sums are float64. Modes with 0 < kz < Nyquist also stand for their complex
+        conjugates and count twice.
 
     Raises
     ------
     ValueError
         If the arrays are not the modes of two equal cubic grids.
     """
-    return _spectra(modes_a, modes_b, box_size, threads, also_auto=False)[0]
-
-
-def cross_and_auto_power(
-    modes_a: np.ndarray, modes_b: np.ndarray, box_size: float, *, threads: int = 1
-) -> tuple[PowerSpectrum, PowerSpectrum]:
-    """Return the cross spectrum of a and b and the spectrum of a, from one pass over the modes.
-
-    Parameters
-    ----------
-    modes_a, modes_b, box_size, threads
-        As for `cross_power`.
-
-    Returns
-    -------
-    tuple of PowerSpectrum
-        Equal to `cross_power` of both and `auto_power` of `modes_a`.
-
-    Raises
-    ------
-    ValueError
-        If the arrays are not the modes of two equal cubic grids.
-    """
-    cross, auto = _spectra(modes_a, modes_b, box_size, threads, also_auto=True)
-    return cross, auto
+    n = modes_a.shape[0]
+    if modes_a.shape != modes_b.shape or modes_a.shape != (n, n, n // 2 + 1) or n < 2:
+        raise ValueError(
+            f"modes have shapes {modes_a.shape} and {modes_b.shape}; power spectra need two arrays "
+            "(N, N, N//2 + 1), the real transforms of equal cubic grids."
+        )
+    squared, plane, weight, bin_of = _geometry(n)
+    inside = slice(1, n // 2 + 1)  # bin 0 is the mean of the fields
+    total = np.zeros(bin_of[-1] + 1)
+    for x_squared, a, b in zip(squared, modes_a, modes_b, strict=True):
+        product = a.real.astype(np.float64) * b.real + a.imag.astype(np.float64) * b.imag
+        bins = bin_of[x_squared + plane].ravel()
+        total += np.bincount(bins, (weight * product).ravel(), len(total))
+    n_modes, sum_n = (sums[inside] for sums in _mode_counts(n))
+    fundamental = 2.0 * np.pi / box_size
+    return PowerSpectrum(
+        k=fundamental * np.arange(1, n // 2 + 1),
+        mean_k=fundamental * sum_n / n_modes,
+        power=total[inside] / n_modes * box_size**3 / float(n) ** 6,
+        n_modes=n_modes.astype(np.int64),
+    )
 
 
 def uncorrelated_power(
     model_power: np.ndarray, cross_power: np.ndarray, halo_power: np.ndarray
 ) -> np.ndarray:
-    """Return the model power that is not correlated with the halos, P_m - P_hm² / P_h (eq. 3.1).
+    """Return the model power uncorrelated with the halos, P_m - P_hm² / P_h (eq. 3.1).
 
     Parameters
     ----------
@@ -164,46 +153,33 @@ def mode_weighted_mean(
     Raises
     ------
     ValueError
-        If no bin lies below `k_max`.
+        If no bin is below `k_max`.
     """
     chosen = (k > 0) & (k < k_max)
     if not chosen.any():
         raise ValueError(
-            f"No bin lies below k_max={k_max} h/Mpc: the first is at {k[0]:.4g} h/Mpc; "
-            "raise k_max or use a larger box."
+            f"No bin is below k_max={k_max} h/Mpc; the first is at {k[0]:.4g} h/Mpc. "
+            "Increase k_max or use a larger box."
         )
     return np.average(np.asarray(ratio, np.float64)[..., chosen], axis=-1, weights=n_modes[chosen])
 
 
-def _spectra(
-    modes_a: np.ndarray, modes_b: np.ndarray, box_size: float, threads: int, *, also_auto: bool
-) -> list[PowerSpectrum]:
-    """Return P_ab and, if asked for, P_aa."""
-    n = modes_a.shape[0]
-    if modes_a.shape != modes_b.shape or modes_a.shape not in {(n, n, n // 2 + 1)} or n < 2:
-        raise ValueError(
-            f"modes have shapes {modes_a.shape} and {modes_b.shape}; power spectra need two arrays "
-            "(N, N, N//2 + 1), the real transforms of equal cubic grids."
-        )
-    shape = (n // 2 + 1, n // 2 + 1)
-    counts, (sum_n, *sums) = np.zeros(shape, np.int64), np.zeros((3, *shape))
-    with numba_threads(threads):
-        shell_sums(_parts(modes_a), _parts(modes_b), also_auto, counts, sum_n, *sums)
-    # Shell 0 is the mean of the fields.
-    counts, sum_n, *sums = (planes.sum(axis=0)[1:] for planes in (counts, sum_n, *sums))
-    fundamental = 2.0 * np.pi / box_size
-    return [
-        PowerSpectrum(
-            k=fundamental * np.arange(1, n // 2 + 1),
-            mean_k=fundamental * sum_n / counts,
-            power=total / counts * box_size**3 / float(n) ** 6,
-            n_modes=counts,
-        )
-        for total in sums[: 2 if also_auto else 1]
-    ]
+def _geometry(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return nx², ny² + nz² of a plane, the weight of each nz, and the bin of each |n|²."""
+    axis = np.minimum(np.arange(n), n - np.arange(n))
+    half = np.arange(n // 2 + 1)
+    weight = np.where((half == 0) | (2 * half == n), 1.0, 2.0)
+    bin_of = np.rint(np.sqrt(np.arange(3 * half[-1] ** 2 + 1))).astype(np.intp)
+    return axis**2, (axis**2)[:, None] + half**2, weight, bin_of
 
 
-def _parts(modes: np.ndarray) -> np.ndarray:
-    """Return real and imaginary parts in turn, (N, N, 2 (N//2 + 1)), without copying complex64."""
-    kept = np.ascontiguousarray(modes, dtype=np.result_type(modes, np.complex64))
-    return kept.view(kept.real.dtype)
+@lru_cache(maxsize=1)
+def _mode_counts(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of modes in each bin and the sum of their |n|, both float64."""
+    squared, plane, weight, bin_of = _geometry(n)
+    in_plane = np.bincount(plane.ravel(), np.broadcast_to(weight, plane.shape).ravel())
+    modes = np.zeros(len(bin_of))  # by |n|²
+    for x_squared in squared:
+        modes[x_squared : x_squared + len(in_plane)] += in_plane
+    length = np.sqrt(np.arange(len(modes)))
+    return np.bincount(bin_of, modes), np.bincount(bin_of, modes * length)

@@ -1,4 +1,4 @@
-"""Where networks run, and what to do when the memory there is full."""
+"""Devices of PyTorch, evaluation in chunks, and errors of full GPUs."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,63 +9,41 @@ import torch
 
 from lagbias.runtime.messages import first_line
 
-__all__ = ["CHUNK", "DeviceFull", "choose_device", "full_is_explained", "in_chunks", "on_host"]
+__all__ = ["DeviceFull", "choose_device", "explain_oom", "in_chunks"]
 
 _Result = TypeVar("_Result")
 
-#: Particles per pass where no gradient of the weights is needed: a core's cache holds what is made
-#: of them, or they fill a GPU.
-CHUNK = {"cpu": 1 << 14, "cuda": 1 << 18}
-#: Particles that are no longer halved where memory is full: a few MB, which hardly any GPU lacks.
-_LEAST_CHUNK = 1 << 10
-#: What PyTorch says of a full GPU where it is not its own allocator that meets the limit.
+#: Particles per chunk: their activations fit a core's cache, or fill a GPU.
+_CHUNK = {"cpu": 1 << 14, "cuda": 1 << 18}
+#: Errors of a full GPU that PyTorch's allocator does not raise as OutOfMemoryError.
 _FULL = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 class DeviceFull(MemoryError):
-    """The GPU has too little free memory; the message says for what, and what to do."""
+    """The GPU is out of memory; the message names the task and the remedies."""
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn the configuration's ``device`` into a device of PyTorch.
+    """Return the device that the configuration asks for.
 
     Parameters
     ----------
     name : {"auto", "cpu", "cuda"}
-        ``auto`` is CUDA where there is a device and the CPU elsewhere.
-
-    Returns
-    -------
-    torch.device
-        The device.
+        ``auto`` is CUDA if available and the CPU otherwise.
 
     Raises
     ------
     ValueError
-        If CUDA is asked for and absent.
+        If CUDA is requested but not available.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError(
-            "training.device is 'cuda', but PyTorch finds no CUDA device here. Install a CUDA "
-            "build of PyTorch, check that the job was given a GPU, or set training.device to "
-            "'auto'."
+            "training.device is 'cuda', but PyTorch finds no CUDA device. Install a CUDA build of "
+            "PyTorch, request a GPU for the job, or set training.device to 'auto'."
         )
     return torch.device(name)
-
-
-def on_host(tensor: torch.Tensor) -> bool:
-    """Say whether Python can look into a tensor without waiting for a device.
-
-    All that is done differently on the CPU and on a GPU depends on this function.
-
-    Parameters
-    ----------
-    tensor : Tensor
-        Any.
-    """
-    return tensor.device.type == "cpu"
 
 
 def in_chunks(
@@ -76,94 +54,64 @@ def in_chunks(
     task: str,
     threads: int = 1,
 ) -> list[_Result]:
-    """Call `work` with one chunk of rows after another, with shorter ones where memory is full.
+    """Call a function on consecutive chunks of rows.
 
     Parameters
     ----------
     work : callable
-        Takes a slice of rows; may be called again with halves of a slice that it failed for.
+        Takes a slice of rows.
     count : int
-        All rows.
+        Number of rows.
     device : str or torch.device, keyword-only
-        Where `work` is done; decides the length of the chunks.
+        Where `work` computes; determines the length of the chunks.
     task : str, keyword-only
-        What is being done, for messages.
+        What `work` does, for error messages, such as "evaluating networks".
     threads : int, keyword-only
-        Chunks worked on side by side.
+        Chunks computed concurrently.
 
     Returns
     -------
     list
-        What `work` returned, in the order of the rows.
+        Results in the order of the rows.
 
     Raises
     ------
     DeviceFull
-        If memory is too small for the shortest chunk.
+        If the GPU is out of memory.
     """
-    chunk = CHUNK.get(torch.device(device).type, CHUNK["cuda"])
+    chunk = _CHUNK[torch.device(device).type]
     parts = [slice(first, min(first + chunk, count)) for first in range(0, count, chunk)]
-
-    def do(part: slice) -> list[_Result]:
-        return _halving(work, part, task)
-
-    if threads == 1:
-        return [one for part in parts for one in do(part)]
-    with ThreadPoolExecutor(threads) as pool:
-        return [one for some in pool.map(do, parts) for one in some]
-
-
-def _halving(work: Callable[[slice], _Result], part: slice, task: str) -> list[_Result]:
-    """Call `work` with a slice, or with its halves if memory is too small."""
-    try:
-        return [work(part)]
-    except RuntimeError as error:
-        if not _is_full(error):
-            raise
-        message = first_line(error)
-    # outside of the handler, whose error holds on to the tensors of what failed
-    size = part.stop - part.start
-    if size <= _LEAST_CHUNK:
-        raise DeviceFull(_explanation(task, f"even {size} particles at a time", message))
-    torch.cuda.empty_cache()
-    # a power of two: PyTorch's 10^y rounds as it comes at the end of what is no multiple of 64
-    middle = part.start + (1 << ((size - 1).bit_length() - 1))
-    halves = slice(part.start, middle), slice(middle, part.stop)
-    return [one for half in halves for one in _halving(work, half, task)]
+    with explain_oom(task):
+        if threads == 1:
+            return [work(part) for part in parts]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(work, parts))
 
 
 @contextmanager
-def full_is_explained(task: str, remedy: str = "") -> Iterator[None]:
-    """Turn the errors of a full GPU inside the block into one that says what to do.
+def explain_oom(task: str, remedy: str = "") -> Iterator[None]:
+    """Convert out-of-memory errors of a GPU within the block to `DeviceFull`.
 
     Parameters
     ----------
     task : str
-        What is being done.
+        What the block does, such as "evaluating networks".
     remedy : str
-        What helps beside the usual, a whole sentence.
+        Further remedy, a sentence.
 
     Raises
     ------
     DeviceFull
-        Instead of what PyTorch raises.
+        In place of PyTorch's error.
     """
     try:
         yield
     except RuntimeError as error:
-        if not _is_full(error):
+        full = isinstance(error, torch.OutOfMemoryError) or any(t in str(error) for t in _FULL)
+        if not full:
             raise
-        raise DeviceFull(_explanation(task, "this", first_line(error), remedy)) from error
-
-
-def _is_full(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in _FULL)
-
-
-def _explanation(task: str, too_much: str, message: str, remedy: str = "") -> str:
-    return " ".join(
-        f"The memory of the GPU is full: there was no room for {too_much} while {task} "
-        f"({message}). Let fewer jobs share the GPU (gpu_share in the profile), end other "
-        f"programs on it, or set training.device to 'cpu', and run the workflow again. "
-        f"{remedy}".split()
-    )
+        raise DeviceFull(
+            f"The memory of the GPU is full while {task} ({first_line(error)}). Let fewer jobs "
+            f"share the GPU (gpu_share in the profile), end other programs on it, or set "
+            f"training.device to 'cpu', and run the workflow again. {remedy}".rstrip()
+        ) from error

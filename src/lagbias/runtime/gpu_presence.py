@@ -1,18 +1,18 @@
-"""Whether there can be a GPU, said without PyTorch, which takes seconds to load."""
+"""Detection of a GPU without PyTorch, whose import takes seconds."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = ["warning"]
 
-#: What drivers show of themselves: NVIDIA's, AMD's, and that of Windows below Linux.
+#: Files of the drivers of NVIDIA, of AMD, and of WSL.
 _SIGNS = tuple(Path(sign) for sign in ("/proc/driver/nvidia/version", "/dev/kfd", "/dev/dxg"))
 
 
 def warning(device: str, signs: Sequence[Path] = _SIGNS) -> str:
-    """Return what to say at the start of a run whose networks would find no GPU here.
+    """Return a warning if trainings ask for CUDA on a machine without a GPU driver.
 
-    Trainings come after the simulations, hours later in a large run.
+    It is meant for the start of a run: trainings come after hours of simulations.
 
     Parameters
     ----------
@@ -24,13 +24,12 @@ def warning(device: str, signs: Sequence[Path] = _SIGNS) -> str:
     Returns
     -------
     str
-        A paragraph; empty where there is no reason for one.
+        The warning; empty if there is no reason for one.
     """
     if device != "cuda" or any(sign.exists() for sign in signs):
         return ""
     return (
-        "training.device is 'cuda', but this machine shows no driver of a GPU. Jobs of a batch "
-        "system may find one where they run; training here would fail, after everything that "
-        "comes before it. Set training.device to 'auto' to train on the processor where there is "
-        "no GPU."
+        "training.device is 'cuda', but this machine has no GPU driver. Jobs of a batch system "
+        "may run on nodes with a GPU; trainings on this machine would fail, after all steps "
+        "before them. Set training.device to 'auto' to use the CPU where there is no GPU."
     )

@@ -1,4 +1,4 @@
-"""Progress bars that appear on a terminal and stay silent elsewhere."""
+"""Progress bars, shown on terminals only."""
 
 import sys
 from collections.abc import Iterable
@@ -16,24 +16,25 @@ def bar(
     Parameters
     ----------
     iterable : Iterable, optional
-        What to iterate over; without it call ``update`` on the returned bar.
+        The steps; if not given, call ``update`` on the returned bar.
     total : int, optional
-        Number of steps, dimensionless; taken from ``len(iterable)`` where it has one.
+        Number of steps; ``len(iterable)`` if not given.
     desc : str
-        What is being done.
+        Title.
     unit : str
-        Name of one step.
+        Name of one step; "B" for bytes, with prefixes.
 
     Returns
     -------
     tqdm.tqdm
-        The bar; disabled when standard error is not a terminal.
+        The bar, disabled if standard error is not a terminal.
     """
     return tqdm(
         iterable,
         total=total,
         desc=desc,
         unit=unit,
+        unit_scale=unit == "B",
         disable=not sys.stderr.isatty(),
         dynamic_ncols=True,
         leave=False,

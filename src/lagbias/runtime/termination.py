@@ -1,4 +1,4 @@
-"""Ending in good order when a batch system or a user asks a process to.
+"""Orderly shutdown when a batch system or a user ends a process.
 
 SLURM sends SIGTERM to every process of a job that is preempted, cancelled or out of time, and
 SIGKILL half a minute later (its ``KillWait``).
@@ -13,19 +13,19 @@ __all__ = ["Terminated", "as_exception"]
 
 logger = logging.getLogger(__name__)
 
-#: Requests to end that a process may answer; Python itself turns SIGINT into KeyboardInterrupt.
+#: Signals that are converted; Python itself converts SIGINT to KeyboardInterrupt.
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Terminated(SystemExit):
-    """The process was asked to end.
+    """The process received SIGTERM or SIGHUP.
 
-    Uncaught, it ends the process with the status that shells give to an end by that signal.
+    Uncaught, it ends the process with the exit status that shells report for the signal.
 
     Parameters
     ----------
     number : int
-        The signal.
+        Number of the signal.
     """
 
     def __init__(self, number: int):
@@ -38,11 +38,11 @@ class Terminated(SystemExit):
 
 @contextmanager
 def as_exception() -> Iterator[None]:
-    """Raise `Terminated` within the block when the process is asked to end.
+    """Raise `Terminated` in the block on SIGTERM and SIGHUP, so that clean-up runs.
 
-    Clean-up on the way out thus takes place. Once it has begun, further requests are ignored until
-    the block is left. A signal that does not have its default effect, such as SIGHUP under
-    ``nohup``, is left alone. For the main thread only, as are all signal handlers in Python.
+    Further signals are ignored until the block ends. A signal without its default handler, such
+    as SIGHUP under ``nohup``, is left alone. For the main thread only, as all signal handlers in
+    Python.
 
     Raises
     ------
@@ -60,8 +60,8 @@ def as_exception() -> Iterator[None]:
         for number in replaced:
             signal.signal(number, end)
         yield
-    except Terminated as request:
-        logger.warning("This job is %s. Run the workflow again: it takes up the work.", request)
+    except Terminated as error:
+        logger.warning("The job was %s. Run the workflow again to continue.", error)
         raise
     finally:
         for number in replaced:

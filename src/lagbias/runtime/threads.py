@@ -10,12 +10,12 @@ __all__ = ["numba_threads"]
 
 @contextmanager
 def numba_threads(threads: int) -> Iterator[None]:
-    """Run the block with so many Numba threads, and put back what was set before.
+    """Set the number of Numba threads within the block.
 
     Parameters
     ----------
     threads : int
-        Threads, at most as many as Numba was started with.
+        Number of threads; capped at the number that Numba was started with.
     """
     before = numba.get_num_threads()
     numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))

@@ -1,36 +1,45 @@
-"""The random choices of a training: which cells make a batch."""
+"""Random numbers of a training: which cells form a batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-__all__ = ["deal", "generator", "largest"]
+if TYPE_CHECKING:
+    from lagbias.config.sections import TrainingSettings
+
+__all__ = ["generator", "make_batches"]
 
 
 def generator(seed: int, purpose: str, epoch: int) -> np.random.Generator:
-    """Return a generator that depends on its arguments only, so that none is ever stored.
+    """Return a generator that depends on its arguments only, so that no state is ever stored.
 
     Parameters
     ----------
     seed : int
-        Of the training; not negative.
+        Seed of the training, not negative.
     purpose : str
         What is drawn.
     epoch : int
-        Counted from 1; 0 for what is drawn before.
+        Epoch, counted from 1; 0 for draws before the first.
     """
     return np.random.default_rng([seed, *purpose.encode(), epoch])
 
 
-def deal(n_cells: int, settings, *, seed: int, epoch: int) -> list[np.ndarray]:
-    """Deal cells into batches of equal size (to one cell).
+def make_batches(
+    n_cells: int, settings: TrainingSettings, *, seed: int, epoch: int
+) -> list[np.ndarray]:
+    """Divide the cells at random into batches whose sizes differ by at most one cell.
 
     Parameters
     ----------
     n_cells : int
-        Cells, numbered from 0.
-    settings : object
-        With the attributes ``cells_per_batch`` and ``fixed_batches``.
+        Number of occupied cells.
+    settings : TrainingSettings
+        ``cells_per_batch``, and ``fixed_batches`` for equal batches in every epoch.
     seed, epoch : int, keyword-only
-        Decide the batches, the epoch only where they are not fixed.
+        See `generator`.
 
     Returns
     -------
@@ -39,23 +48,3 @@ def deal(n_cells: int, settings, *, seed: int, epoch: int) -> list[np.ndarray]:
     """
     order = generator(seed, "batches", 1 if settings.fixed_batches else epoch).permutation(n_cells)
     return np.array_split(order, max(1, round(n_cells / settings.cells_per_batch)))
-
-
-def largest(sizes: np.ndarray, settings, *, seed: int) -> int:
-    """Return the particles of the largest of all batches of a training.
-
-    Parameters
-    ----------
-    sizes : ndarray, int64, shape (c,)
-        Particles of each cell.
-    settings : object
-        As in `deal`, and ``epochs``.
-    seed : int, keyword-only
-        As in `deal`.
-    """
-    epochs = 1 if settings.fixed_batches else settings.epochs
-    return max(
-        int(sizes[batch].sum())
-        for epoch in range(1, epochs + 1)
-        for batch in deal(len(sizes), settings, seed=seed, epoch=epoch)
-    )

@@ -6,8 +6,8 @@ import numba
 import numpy as np
 import torch
 
-from lagbias.runtime import device as devices
-from lagbias.training.network import HaloToMassNet, f_from_output
+from lagbias.runtime.device import explain_oom, in_chunks
+from lagbias.training.torch_network import HaloToMassNet, f_from_output
 from lagbias.training.training_set import TrainingSet
 
 __all__ = ["DeviceCells", "sum_by_cell"]
@@ -15,16 +15,16 @@ __all__ = ["DeviceCells", "sum_by_cell"]
 
 @dataclass(frozen=True)
 class DeviceCells:
-    """A training set on the device.
+    """A training set on a device.
 
     Attributes
     ----------
     inputs, factor, target
-        As in `lagbias.training.training_set.TrainingSet`, tensors.
+        See `lagbias.training.training_set.TrainingSet`; tensors.
     start, size : Tensor, int64, shape (c,)
         First row and number of rows of each occupied cell.
     host_size : ndarray, int64, shape (c,)
-        `size` where Python can see it without waiting for the device.
+        `size` on the host, to be read without a synchronisation.
     n_cells : int
         All cells of the grid, occupied or not.
     """
@@ -38,23 +38,18 @@ class DeviceCells:
     n_cells: int
 
     @classmethod
-    def on_device(cls, training_set: TrainingSet, device) -> "DeviceCells":
+    def on_device(cls, training_set: TrainingSet, device: str | torch.device) -> "DeviceCells":
         """Copy a training set to a device."""
         size = np.diff(training_set.cell_start)
         arrays = (training_set.inputs, training_set.cell_start[:-1], size)
         arrays += (training_set.cell_factor, training_set.target)
-        with devices.full_is_explained("putting the training set on it"):
+        with explain_oom("copying the training set to it"):
             tensors = [torch.tensor(array, device=device) for array in arrays]
         return cls(*tensors, host_size=size, n_cells=training_set.n_cells)
 
     def trivial_loss(self) -> float:
         """Return the loss per cell of f = 1."""
         return torch.mean((self.factor * self.size - self.target).double() ** 2).item()
-
-    @property
-    def on_host(self) -> bool:
-        """Whether the cells are where Python can see them without waiting."""
-        return devices.on_host(self.inputs)
 
     def evaluate(
         self, network: HaloToMassNet, cells: torch.Tensor, total: int
@@ -66,59 +61,49 @@ class DeviceCells:
         network : HaloToMassNet
             The network.
         cells : Tensor, int64, shape (B,)
-            Numbers of the cells.
+            Indices of the cells.
         total : int
-            Number of their particles. On a GPU it may be larger, so that shapes need not change
-            from one batch to the next: the particles beyond are evaluated in vain.
+            Number of their particles, known to the caller without a synchronisation.
 
         Returns
         -------
         output : Tensor, shape (total,)
-            y of the particles, one cell after another, and zeros, dimensionless.
+            y of the particles, cell by cell, dimensionless.
         sums : Tensor, shape (B,)
             Σ 10^y of each cell, dimensionless.
         """
-        if self.on_host:
-            output = network(self._copied(cells, total))
-            return output, sum_by_cell(f_from_output(output), self.size[cells])
-        rows, sizes = self.rows(cells, total)
-        beyond = torch.arange(total, device=rows.device) >= total - sizes[-1]
-        output = network(self.inputs[rows]).masked_fill(beyond, 0.0)
-        return output, sum_by_cell(f_from_output(output), sizes)[:-1]
+        output = network(self.gather(cells, total))
+        return output, sum_by_cell(f_from_output(output), self.size[cells])
 
-    def rows(self, cells: torch.Tensor, total: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the rows of some cells, one cell after another, and how many each has.
+    def gather(self, cells: torch.Tensor, total: int) -> torch.Tensor:
+        """Return the inputs of some cells, shape (total, n_inputs); see `evaluate`."""
+        if self.inputs.is_cpu:
+            result = self.inputs.new_empty(total, self.inputs.shape[1])
+            arrays = (self.inputs, self.start, self.size, cells, result)
+            _copy_runs(*(tensor.numpy() for tensor in arrays))
+            return result
+        return self.inputs[self.rows(cells, total)]
 
-        Behind them comes a cell that is not one: the first rows of all, which fill up to `total`.
-        """
-        own = self.size[cells]
-        sizes = torch.cat([own, (total - own.sum()).reshape(1)])
-        starts = torch.cat([self.start[cells], self.start.new_zeros(1)])
-        offset = starts - (torch.cumsum(sizes, 0) - sizes)
-        rows = torch.repeat_interleave(offset, sizes, output_size=total)
-        return rows + torch.arange(total, device=rows.device), sizes
-
-    def _copied(self, cells: torch.Tensor, total: int) -> torch.Tensor:
-        """Return the inputs of some cells' particles, `total` in all, one cell after another."""
-        result = self.inputs.new_empty(total, self.inputs.shape[1])
-        arrays = (self.inputs, self.start, self.size, cells, result)
-        _copy_runs(*(tensor.numpy() for tensor in arrays))
-        return result
+    def rows(self, cells: torch.Tensor, total: int) -> torch.Tensor:
+        """Return the rows of the particles of some cells, int64, shape (total,)."""
+        size = self.size[cells]
+        offset = self.start[cells] - (torch.cumsum(size, 0) - size)
+        rows = torch.repeat_interleave(offset, size, output_size=total)
+        return rows + torch.arange(total, device=rows.device)
 
     def masses(self, network: HaloToMassNet) -> torch.Tensor:
         """Return (N_cell/N_part) Σ 10^y of every occupied cell, float64, shape (c,)."""
-
-        def f_of(part: slice) -> torch.Tensor:
-            with torch.inference_mode():
-                return f_from_output(network(self.inputs[part]))
-
-        task = "evaluating the network on every cell"
-        parts = devices.in_chunks(f_of, len(self.inputs), device=self.inputs.device, task=task)
-        with torch.inference_mode(), devices.full_is_explained(task):
+        with torch.inference_mode():
+            parts = in_chunks(
+                lambda part: f_from_output(network(self.inputs[part])),
+                len(self.inputs),
+                device=self.inputs.device,
+                task="evaluating the network on every cell",
+            )
             return self.factor.double() * sum_by_cell(torch.cat(parts).double(), self.size)
 
     def draw_inputs(self, count: int, rng: np.random.Generator) -> torch.Tensor:
-        """Draw inputs with probability proportional to the particles that each row stands for."""
+        """Draw inputs with probability proportional to the particles that each row represents."""
         weight = np.repeat(self.factor.cpu().numpy().astype(np.float64), self.host_size)
         cumulative = np.cumsum(weight)
         drawn = rng.random(count) * cumulative[-1]

@@ -1,4 +1,4 @@
-"""Losses, and the ways in which ⟨f⟩ = 1 is imposed, each by its name in the configuration.
+"""Losses, and constraints that impose ⟨f⟩ = 1, by their names in the configuration.
 
 A new loss is one function in `LOSSES`; a new constraint is one class in `CONSTRAINTS`.
 """
@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from lagbias.runtime import device as devices
-from lagbias.training.network import f_from_output
+from lagbias.training.torch_network import f_from_output
 
 __all__ = [
     "CONSTRAINTS",
@@ -26,9 +25,9 @@ __all__ = [
     "squared",
 ]
 
-#: y below which f counts as zero and y is held back (paper §2.2).
+#: y below which f counts as zero and y is penalised (paper §2.2).
 LOWEST_OUTPUT = -5.0
-#: Added to the mean 1 + δ_h of a batch where its logarithm is taken: a batch may have no halos.
+#: Added to the mean 1 + δ_h of a batch before its logarithm: a batch may have no halos.
 TARGET_FLOOR = 0.1
 
 
@@ -59,9 +58,9 @@ def non_negativity(output: torch.Tensor) -> torch.Tensor:
     output : Tensor, shape (P,)
         y = log10 f, dimensionless.
     """
-    look = devices.on_host(output) and len(output)  # a GPU would have to be waited for
-    if look and output.detach().min() >= LOWEST_OUTPUT:
-        return output.new_zeros(())  # as nearly always, and without work on the way back
+    # the usual case, without a backward pass; on a GPU the comparison would synchronise
+    if output.is_cpu and len(output) and output.detach().min() >= LOWEST_OUTPUT:
+        return output.new_zeros(())
     return torch.sum(torch.clamp(output - LOWEST_OUTPUT, max=0.0) ** 4)
 
 
@@ -78,18 +77,18 @@ def constraint_width(epoch: int) -> float | None:
 
 @dataclass(frozen=True)
 class ConstraintSetup:
-    """What a constraint may know of the training set.
+    """Properties of the training set that a constraint may depend on.
 
     Parameters
     ----------
     occupied_cells : int
-        Cells that hold particles; a batch names them by their number in [0, occupied_cells).
+        Cells with particles; batches hold their indices in [0, occupied_cells).
     n_cells : int
         All cells of the training grid.
     draw_sample : callable
         Returns the inputs (S, n_inputs) of a fixed random sample that represents all particles.
     device : str or torch.device
-        Where tensors live.
+        Device of all tensors.
     """
 
     occupied_cells: int
@@ -99,15 +98,15 @@ class ConstraintSetup:
 
 
 class Step(NamedTuple):
-    """What a penalty may depend on: one step of the training.
+    """One training step, as seen by a penalty.
 
-    A penalty must not take numbers out of tensors (``.item()``, ``if tensor > 0``), for which a GPU
-    would have to be waited for.
+    A penalty must not read values of tensors on the host (``.item()``, ``if tensor > 0``), which
+    would synchronise with a GPU.
 
     Parameters
     ----------
     network : Module
-        The network as it is now.
+        The network.
     sums : Tensor, shape (cells,)
         Σ 10^y over the particles of the batch's cells, dimensionless.
     sizes : Tensor, int64, shape (cells,)
@@ -129,17 +128,17 @@ class Step(NamedTuple):
 
 
 class Constraint:
-    """``none``: f = 10^y as it comes. Also the base of the others.
+    """``none``: f = 10^y without normalisation; base class of the others.
 
-    Unconstrained, ⟨f⟩ ends one to three per cent off in experiments, in line with the paper's
-    "few per cent".
+    Unconstrained, ⟨f⟩ deviates from one by one to three per cent in experiments, in line with the
+    paper's "few per cent".
 
     Attributes
     ----------
     normalises : bool
-        Whether the trained f is to be divided by its exact mean.
+        Whether the trained f is divided by its exact mean.
     state : Tensor
-        All that the constraint remembers between steps, for checkpoints.
+        The memory of the constraint between steps, for checkpoints.
     """
 
     normalises = False
@@ -148,25 +147,19 @@ class Constraint:
         self.state = torch.zeros(1, device=setup.device)
 
     def scale(self, mass: torch.Tensor, cells: torch.Tensor) -> torch.Tensor | float:
-        """Return what 10^y is divided by in this step; may update `state`.
+        """Return the divisor of 10^y in this step; may update `state`.
 
         Parameters
         ----------
         mass : Tensor, shape (cells,)
             (N_cell/N_part) Σ 10^y of the batch's cells.
         cells : Tensor, int64, shape (cells,)
-            Numbers of the batch's cells.
+            Indices of the batch's cells.
         """
         return 1.0
 
     def penalty(self, step: Step) -> torch.Tensor | float:
-        """Return what is added to the batch's loss.
-
-        Parameters
-        ----------
-        step : Step
-            The step.
-        """
+        """Return the term to add to the batch's loss."""
         return 0.0
 
 
@@ -174,19 +167,19 @@ class Normalise(Constraint):
     """``normalise``: f = 10^y / Z with Z = ⟨10^y⟩ over all particles, so that ⟨f⟩ = 1 exactly.
 
     ⟨f⟩ over particles is the mean of m_j over cells, so Z costs nothing: its *value* is the mean
-    of the latest m_j of every cell. All cells count once, hence no sampling noise after the first
-    epoch; the values are half an epoch old on average, which matters less and less as the
-    learning rate decays. The *gradient* of ln Z is the batch's own, which makes every batch's
-    loss blind to the overall scale of 10^y. With one batch an epoch both are exact: the gradient
-    is that of Σ (m_j/⟨m⟩ - t_j)². In a batch of B cells the gradient of cell j comes out smaller by
-    about m_j/B, because the cell has that share in the batch's ⟨f⟩. The unbiased alternative, with
-    the multiplier of the constraint taken from all cells, leaves the scale of 10^y free to wander
-    between visits; with 4000 steps it scattered P_model by 10 % between seeds and is not offered.
+    of the latest m_j of every cell. All cells count once, hence there is no sampling noise after
+    the first epoch; the values are half an epoch old on average, which matters less as the
+    learning rate decays. The *gradient* of ln Z is that of the batch's own mean, which makes every
+    batch's loss independent of the overall scale of 10^y. With one batch per epoch both are exact:
+    the gradient is that of Σ (m_j/⟨m⟩ - t_j)². In a batch of B cells the gradient of cell j is
+    too small by about m_j/B, its share in the batch's ⟨f⟩. The unbiased alternative, a multiplier
+    of the constraint taken from all cells, leaves the scale of 10^y free between visits; with 4000
+    steps it scattered P_model by 10 % between seeds and is not offered.
 
-    Since the loss does not see the scale of 10^y, nothing would hold it: now and then a spike in a
-    small batch's gradient threw it down by four decades, Z being half an epoch behind, and the
-    training was lost. A `penalty` keeps it near one, where Z is never far behind. It is weak, and
-    without effect on the normalised f when the model has the halos' mass in every batch.
+    Since the loss does not constrain the scale of 10^y, a spike in a small batch's gradient could
+    lower it by four decades, with Z half an epoch behind, and the training was lost. A weak
+    `penalty` keeps the scale near one. It has no effect on the normalised f when the model has
+    the halos' mass in every batch.
 
     In experiments with a known f, exact normalisation reached the noise floor of the loss in a
     fifth of the steps of the penalty of `FixedSample` and recovered f best.
@@ -201,7 +194,7 @@ class Normalise(Constraint):
     def scale(self, mass: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
         """Return Z: the latest mean over cells in value, this batch's estimate in gradient."""
         self.state[cells] = mass.detach()
-        # cells that no batch has reached yet are zero; f is positive, so that no others are
+        # only cells that no batch has reached yet are zero, since f is positive
         mean = self._occupied_fraction * self.state.sum() / torch.count_nonzero(self.state)
         batch = mass.mean()
         return mean * (batch / batch.detach())
@@ -215,8 +208,8 @@ class Normalise(Constraint):
 class FixedSample(Constraint):
     """``fixed_sample``: the authors' penalty (⟨f⟩_S - 1)²/ε² on one fixed sample of particles.
 
-    It works but is stiff: it needs thousands of steps, and ⟨f⟩ over all particles keeps the
-    sample's own error σ_f/√S.
+    It is stiff: it needs thousands of steps, and ⟨f⟩ over all particles keeps the sampling error
+    σ_f/√S.
     """
 
     def __init__(self, setup: ConstraintSetup):
@@ -232,10 +225,10 @@ class FixedSample(Constraint):
 
 
 class PerBatch(Constraint):
-    """``per_batch``: the same penalty on each batch's own particles, as the paper's text has it.
+    """``per_batch``: the same penalty on each batch's own particles, as in the paper's text.
 
-    For the record only. ⟨f⟩ of a batch differs from one by per cents, because mass clusters, so
-    the batches' demands contradict each other: in experiments f was pressed towards a constant,
+    For comparison only. ⟨f⟩ of a batch differs from one by per cents, because mass clusters, so
+    the penalties of the batches contradict each other: in experiments f became almost constant,
     the variance of the model halved, and the loss stayed at four times its noise floor.
     """
 

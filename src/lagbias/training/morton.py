@@ -7,21 +7,20 @@ __all__ = ["morton_order"]
 
 #: Bits per coordinate: three fit an unsigned 32-bit integer.
 _BITS = 10
-#: Bits of the codes that one pass of the sort looks at.
+#: Bits of the codes per pass of the sort.
 _DIGIT = 8
 
 
 def morton_order(sites: np.ndarray, n_side: int) -> np.ndarray:
-    """Return the order in which particles lie along the curve.
+    """Return the order of particles along the curve.
 
-    The code of a node interleaves the bits of its three coordinates. Particles are sorted by it
-    with a stable radix sort, in a time proportional to their number.
+    The code of a node interleaves the bits of its three coordinates. A stable radix sort by the
+    code takes a time proportional to the number of particles.
 
     Parameters
     ----------
     sites : ndarray, integer, shape (P,)
-        Flat index (C order) of the grid node of each particle, in [0, n_side³), at most 2³² - 1
-        of them.
+        Flat index (C order) of the grid node of each particle, in [0, n_side³); P < 2³².
     n_side : int
         Nodes of the grid per side, at most 1024.
 
@@ -37,8 +36,8 @@ def morton_order(sites: np.ndarray, n_side: int) -> np.ndarray:
     """
     if not 1 <= n_side <= 1 << _BITS:
         raise ValueError(
-            f"An initial grid of {n_side} nodes per side does not fit the space-filling curve; use "
-            f"1 to {1 << _BITS}, or training.sampling: random."
+            f"The space-filling curve does not support an initial grid of {n_side} nodes per side. "
+            f"Use 1 to {1 << _BITS}, or training.sampling: random."
         )
     codes = np.empty(len(sites), np.uint32)
     if not _encode(sites, n_side, _spread_bits(), codes):
@@ -46,9 +45,8 @@ def morton_order(sites: np.ndarray, n_side: int) -> np.ndarray:
             f"Sites run from {sites.min()} to {sites.max()}, but a grid of {n_side} nodes per side "
             f"has 0 to {n_side**3 - 1}; particles and density must use the same initial grid."
         )
-    order, scratch = np.empty(len(sites), np.uint32), np.empty(len(sites), np.uint32)
-    order[:] = np.arange(len(sites), dtype=np.uint32)
-    other = np.empty_like(codes)
+    order = np.arange(len(sites), dtype=np.uint32)
+    other, scratch = np.empty_like(codes), np.empty_like(codes)
     for shift in range(0, 3 * (int(n_side) - 1).bit_length(), _DIGIT):
         _sort_by_digit(codes, order, shift, other, scratch)
         codes, order, other, scratch = other, scratch, codes, order
@@ -79,7 +77,7 @@ def _encode(sites, n_side, spread, codes):  # pragma: no cover - compiled
 
 @numba.njit(cache=True)
 def _sort_by_digit(codes, order, shift, sorted_codes, sorted_order):  # pragma: no cover - compiled
-    """Sort by the bits from `shift` on that one pass looks at, stably."""
+    """Sort stably by one digit, the bits from `shift` on."""
     next_slot = np.zeros(1 << _DIGIT, np.int64)
     mask = np.uint32((1 << _DIGIT) - 1)
     for p in range(len(codes)):

@@ -1,143 +1,22 @@
-"""The network that maps whitened features to y = log10 f (Wu, Muñoz & Eisenstein 2023, §2.1)."""
+"""A trained network as data, without PyTorch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
-import torch
-from torch import nn
 
-from lagbias.training.cpu_kernels import fused_network
+from lagbias.schema import fields
 
-__all__ = ["HaloToMassNet", "TrainedNetwork", "f_from_output"]
+__all__ = ["Network"]
 
 
-class _Linear(nn.Module):
-    """Weight and bias of a layer, uninitialised.
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A trained network with its loss history.
 
-    nn.Linear would draw from torch's global random state, and `nn.utils.skip_init`, which keeps it
-    from doing so, takes half a second of every job to load.
-    """
-
-    def __init__(self, in_features: int, out_features: int):
-        super().__init__()
-        self.in_features = in_features
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
-        self.bias = nn.Parameter(torch.empty(out_features))
-
-
-class HaloToMassNet(nn.Module):
-    """Fully connected network with exact GELU activations and a linear output.
-
-    The paper's network has five hidden layers of 64 neurons: 17,217 parameters for the seven
-    inputs of three smoothing scales.
-
-    Parameters
-    ----------
-    n_inputs : int
-        Whitened features per particle.
-    hidden_layers : int
-        Hidden layers, at least one.
-    width : int
-        Neurons per hidden layer.
-    generator : torch.Generator, optional
-        Source of the initial weights, uniform within ±1/√(fan in), PyTorch's usual choice.
-        Without it the weights are left uninitialised, to be loaded.
-
-    Raises
-    ------
-    ValueError
-        If a size is not positive.
-    """
-
-    def __init__(
-        self,
-        n_inputs: int,
-        hidden_layers: int = 5,
-        width: int = 64,
-        *,
-        generator: torch.Generator | None = None,
-    ):
-        super().__init__()
-        if min(n_inputs, hidden_layers, width) < 1:
-            raise ValueError(
-                f"A network of n_inputs={n_inputs}, hidden_layers={hidden_layers}, width={width} "
-                f"cannot be made; all three must be positive."
-            )
-        sizes = [n_inputs] + [width] * hidden_layers + [1]
-        self.layers = nn.ModuleList(_Linear(*pair) for pair in pairwise(sizes))
-        if generator is not None:
-            self._initialise(generator)
-
-    def _initialise(self, generator: torch.Generator) -> None:
-        with torch.no_grad():
-            for layer in self.layers:
-                bound = layer.in_features**-0.5
-                for parameter in (layer.weight, layer.bias):
-                    parameter.uniform_(-bound, bound, generator=generator)
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return y = log10 f, not normalised.
-
-        Parameters
-        ----------
-        inputs : Tensor, shape (P, n_inputs)
-            Whitened features, dimensionless.
-
-        Returns
-        -------
-        Tensor, shape (P,)
-            y, dimensionless.
-        """
-        # as self.parameters() has them, for less
-        parameters = [tensor for layer in self.layers for tensor in (layer.weight, layer.bias)]
-        if fused_network.suits(inputs, parameters):
-            return fused_network.evaluate(inputs, parameters)
-        return fused_network.layer_by_layer(inputs, parameters)
-
-    @classmethod
-    def from_weights(cls, weights: Mapping[str, np.ndarray]) -> "HaloToMassNet":
-        """Rebuild a network from its weights, whose shapes say how large it is.
-
-        Parameters
-        ----------
-        weights : mapping of str to ndarray, float32
-            ``layers.<i>.weight`` of shape (fan out, fan in) and ``layers.<i>.bias`` (fan out,).
-
-        Returns
-        -------
-        HaloToMassNet
-            The network, on the CPU.
-
-        Raises
-        ------
-        ValueError
-            If the arrays do not form such a network.
-        """
-        try:
-            width, n_inputs = weights["layers.0.weight"].shape
-            network = cls(n_inputs, len(weights) // 2 - 1, width)
-            network.load_state_dict(
-                {name: torch.tensor(np.asarray(values)) for name, values in weights.items()}
-            )
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise ValueError(
-                f"The weights {sorted(weights)} do not form a network ({error}). They were made by "
-                f"another version of lagbias; train the network again."
-            ) from error
-        return network
-
-    def to_weights(self) -> dict[str, np.ndarray]:
-        """Return a copy of the weights as float32 arrays, as `from_weights` takes them."""
-        return {name: tensor.cpu().numpy().copy() for name, tensor in self.state_dict().items()}
-
-
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """What training gives.
-
-    Parameters
+    Attributes
     ----------
     weights : dict of str to ndarray, float32
         Weights, see `HaloToMassNet.from_weights`.
@@ -148,19 +27,55 @@ class TrainedNetwork:
         epoch, dimensionless. The first two are averages over the epoch's batches, each with the
         weights of its own step; the last one, with the weights at the epoch's end, is NaN where
         there was no validation box.
+    seed : int
+        Seed of the initial weights, the sub-sample and the batches.
+    n_cells, occupied_cells, smallest_draw : int
+        Cells of the training grid, those with particles, and the fewest particles drawn in one of
+        these.
+    train_box, sample, smoothing_set, inputs, validation_box : str
+        What it was trained on.
     """
 
-    weights: dict[str, np.ndarray]
-    normalisation: float
-    history: dict[str, np.ndarray] = field(default_factory=dict)
+    KIND: ClassVar[str] = "network"
+    weights: Mapping[str, np.ndarray] = fields.arrays("1", "weights and biases")
+    history: Mapping[str, np.ndarray] = fields.arrays("1", "per epoch", finite=False)
+    normalisation: float = fields.number("1", "f = 10^y / normalisation", default=1.0)
+    seed: int = fields.number("1", "of weights, sub-sample and batches", default=0)
+    n_cells: int = fields.number("1", "cells of the training grid", default=0)
+    occupied_cells: int = fields.number("1", "cells with particles", default=0)
+    smallest_draw: int = fields.number("1", "fewest particles drawn in such a cell", default=0)
+    train_box: str = fields.label("training box")
+    validation_box: str = fields.label("box of the validation loss")
+    sample: str = fields.label("halo sample")
+    smoothing_set: str = fields.label("smoothing set")
+    inputs: str = fields.label("inputs of the network")
+
+    def __post_init__(self) -> None:
+        lengths = {name: np.shape(values) for name, values in self.history.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"Network: its history has arrays of different lengths: {lengths}.")
+        _check_weights(self.weights)
+
+    @property
+    def losses(self) -> np.ndarray:
+        """Training loss per cell of each epoch, float64, shape (epochs,), dimensionless."""
+        return self.history["loss_per_cell"]
+
+    @property
+    def validation_losses(self) -> np.ndarray:
+        """Validation loss per cell of each epoch, float64, shape (epochs,), dimensionless."""
+        return self.history["validation_loss_per_cell"]
 
 
-def f_from_output(output: torch.Tensor) -> torch.Tensor:
-    """Return 10^y: f up to its normalisation, positive.
-
-    Parameters
-    ----------
-    output : Tensor, any shape
-        y, the network's output, dimensionless.
-    """
-    return torch.pow(10.0, output)
+def _check_weights(weights: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError unless arrays are the weights and biases of consecutive layers."""
+    count = len(weights) // 2
+    pairs = [
+        (weights.get(f"layers.{i}.weight"), weights.get(f"layers.{i}.bias")) for i in range(count)
+    ]
+    fits = len(weights) == 2 * count >= 4 and all(w is not None and b is not None for w, b in pairs)
+    fits = fits and all(w.ndim == 2 and b.shape == w.shape[:1] for w, b in pairs)
+    fits = fits and all(a[0].shape[0] == b[0].shape[1] for a, b in pairwise(pairs))
+    if not (fits and pairs[-1][0].shape[0] == 1 and 0 not in pairs[0][0].shape):
+        shapes = {name: np.shape(values) for name, values in weights.items()}
+        raise ValueError(f"Network: the weights {shapes} do not form a network; train it again.")

@@ -1,4 +1,4 @@
-"""Draws of particles from every cell of a grid."""
+"""Sub-samples of particles from every cell of a grid."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from lagbias.training.morton import morton_order
 
 __all__ = ["DRAWS", "Subsample", "draw_even_subsample", "draw_subsample"]
 
-#: Particles per pass of the streaming loops; bounds their temporary memory to some 10 MB.
+#: Particles per chunk; bounds temporary memory to some 10 MB.
 _CHUNK = 1 << 20
 
 
@@ -20,13 +20,13 @@ class Subsample(NamedTuple):
     Parameters
     ----------
     particles : ndarray, int64, shape (p,)
-        Indices of the chosen particles, sorted by cell.
+        Indices of the selected particles, sorted by cell.
     cells : ndarray, int64, shape (c,)
         Flat indices of the occupied cells, ascending.
     n_all : ndarray, int64, shape (c,)
-        All particles of each occupied cell.
+        Number of particles in each occupied cell.
     n_sub : ndarray, int64, shape (c,)
-        Chosen particles of each occupied cell.
+        Number of selected particles in each occupied cell.
     """
 
     particles: np.ndarray
@@ -44,9 +44,9 @@ def draw_subsample(
 ) -> Subsample:
     """Draw max(⌊fraction n_j⌋, 1) particles of each cell, uniformly and without replacement.
 
-    The particles are visited once, in order, and each is kept with the probability that
-    completes its cell's quota (Knuth's algorithm S, one run per cell), so that memory beyond the
-    arguments is the result and a few arrays of `n_cells`.
+    The particles are visited once, in order, and each is selected with the probability that
+    completes its cell's quota (Knuth's algorithm S, one run per cell), so that the only memory
+    needed is the result and a few arrays of `n_cells`.
 
     Parameters
     ----------
@@ -57,14 +57,14 @@ def draw_subsample(
     fraction : float
         Fraction of each cell's particles, in (0, 1].
     rng : numpy.random.Generator
-        Source of the draw.
+        Random numbers.
     **_unused
-        What `draw_even_subsample` needs besides, so that the two are called alike.
+        Further arguments of `draw_even_subsample`, ignored.
 
     Returns
     -------
     Subsample
-        Chosen particles and the cells' counts.
+        Selected particles and counts per cell.
 
     Raises
     ------
@@ -88,13 +88,14 @@ def draw_even_subsample(
     lagrangian_site: np.ndarray,
     n_side: int,
 ) -> Subsample:
-    """Draw max(⌊fraction n_j⌋, 1) particles of each cell, spread evenly over their origins.
+    """Draw max(⌊fraction n_j⌋, 1) particles of each cell, evenly in Lagrangian space.
 
-    Within each cell the particles are lined up along a space-filling curve through the initial
-    grid (Morton's) and every n_j/n_j^sub-th is taken, from a random start. Each particle is as
-    likely to be drawn as in `draw_subsample`, but since f is smooth in Lagrangian space the sum of
-    f over the draw scatters much less about the sum over the cell. That matters: the squared loss
-    holds this scatter's variance, and a network lowers it by pressing f towards a constant.
+    Within each cell the particles are sorted along Morton's space-filling curve through the
+    initial grid and every n_j/n_j^sub-th is selected, from a random start. The probability of
+    each particle is that of `draw_subsample`, but since f is smooth in Lagrangian space the sum of
+    f over the sample scatters much less about the sum over the cell. This matters because the
+    squared loss includes the variance of this scatter, which a network lowers by making f more
+    constant.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def draw_even_subsample(
     fraction : float
         Fraction of each cell's particles, in (0, 1].
     rng : numpy.random.Generator
-        Source of the random starts.
+        Random numbers.
     lagrangian_site : ndarray, integer, shape (P,)
         Flat index (C order) of the initial-grid node of each particle.
     n_side : int
@@ -114,7 +115,7 @@ def draw_even_subsample(
     Returns
     -------
     Subsample
-        Chosen particles and the cells' counts.
+        Selected particles and counts per cell.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def draw_even_subsample(
     return _of_occupied_cells(chosen, n_all, n_sub)
 
 
-#: Ways to draw, by their name in the configuration (``training.sampling``).
+#: Sampling methods by their name in the configuration (``training.sampling``).
 DRAWS: dict[str, Callable[..., Subsample]] = {
     "even": draw_even_subsample,
     "random": draw_subsample,
@@ -137,25 +138,25 @@ DRAWS: dict[str, Callable[..., Subsample]] = {
 def _quotas(
     cell_of_particle: np.ndarray, n_cells: int, fraction: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return each cell's particles, its quota, where its draw begins, and room for the draw."""
+    """Return n_all, n_sub, the first slot of each cell, and the array of the selection."""
     if not 0.0 < fraction <= 1.0:
-        raise ValueError(f"fraction is {fraction}; choose a value above 0 and at most 1.")
+        raise ValueError(f"fraction is {fraction}; it must be above 0 and at most 1.")
     n_all = _count(cell_of_particle, n_cells)
-    # the nudge keeps 0.29 x 100 from being floored to 28
+    # 0.29 x 100 must not be rounded down to 28
     n_sub = np.maximum(np.floor(fraction * n_all + 1e-9).astype(np.int64), n_all > 0)
     return n_all, n_sub, np.cumsum(n_sub) - n_sub, np.empty(n_sub.sum(), np.int64)
 
 
 def _of_occupied_cells(chosen: np.ndarray, n_all: np.ndarray, n_sub: np.ndarray) -> Subsample:
-    """Pack a draw with the counts of the cells that hold particles."""
+    """Drop the empty cells."""
     occupied = np.flatnonzero(n_all)
     return Subsample(chosen, occupied, n_all[occupied], n_sub[occupied])
 
 
 def _count(cell_of_particle: np.ndarray, n_cells: int) -> np.ndarray:
-    """Count particles per cell, chunk by chunk: bincount makes an int64 copy of what it gets."""
+    """Count particles per cell, in chunks because bincount makes an int64 copy."""
     if len(cell_of_particle) == 0:
-        raise ValueError("There are no particles to draw from; check the particle file.")
+        raise ValueError("There are no particles to draw from. Check the particle file.")
     counts = np.zeros(n_cells, np.int64)
     for first in range(0, len(cell_of_particle), _CHUNK):
         cells = cell_of_particle[first : first + _CHUNK]
@@ -183,7 +184,7 @@ def _select(cells, uniforms, first, remaining, needed, next_slot, chosen):
 def _take_evenly(order, cell_of_particle, starts, n_all, n_sub, next_slot, chosen):
     seen = np.zeros(n_all.size, np.int64)
     taken = np.zeros(n_all.size, np.int64)
-    # rank of the next one to take: every (n_all / n_sub)-th, from a random start
+    # rank of the next particle to select: every (n_all / n_sub)-th, from a random start
     rank = np.full(n_all.size, -1, np.int64)
     for cell in range(n_all.size):
         if n_sub[cell] > 0:

@@ -1,4 +1,4 @@
-"""The particles that one network sees, laid out cell by cell."""
+"""The particles of one network's training, grouped by cell."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["TrainingSet", "build_training_set", "sample_box"]
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a network is trained on.
+    """Training data of a network.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class TrainingSet:
     Raises
     ------
     ValueError
-        If the arrays do not fit together.
+        If the arrays are inconsistent.
     """
 
     inputs: np.ndarray
@@ -53,22 +53,22 @@ class TrainingSet:
         )
         if not fits:
             raise ValueError(
-                f"The training set does not fit together: inputs {self.inputs.shape}, cell_start "
+                f"Inconsistent training set: inputs {self.inputs.shape}, cell_start "
                 f"{self.cell_start.shape}, cell_factor {self.cell_factor.shape}, target "
-                f"{self.target.shape}, n_cells {self.n_cells}. cell_start must rise from 0 to the "
-                f"number of inputs, one entry more than there are occupied cells."
+                f"{self.target.shape}, n_cells {self.n_cells}. cell_start must increase from 0 to "
+                f"the number of inputs and have one entry more than cell_factor."
             )
 
 
 def build_training_set(
     subsample: Subsample, inputs: np.ndarray, halo_overdensity: np.ndarray
 ) -> TrainingSet:
-    """Put together what a network is trained on.
+    """Build a training set from a sub-sample.
 
     Parameters
     ----------
     subsample : Subsample
-        The particles drawn.
+        The selected particles.
     inputs : ndarray, float32, shape (p, n_inputs)
         Whitened features of ``subsample.particles``, in that order, dimensionless.
     halo_overdensity : ndarray, shape (n, n, n)
@@ -77,8 +77,8 @@ def build_training_set(
     Returns
     -------
     TrainingSet
-        With the per-cell factor n_j / n_j^sub rather than one factor for all, which would be
-        biased because the quota is rounded down.
+        With one factor n_j / n_j^sub per cell: a single factor for all cells would be biased,
+        because the number of selected particles is rounded down.
     """
     sampling = subsample.n_all / subsample.n_sub
     per_cell = halo_overdensity.size / subsample.n_all.sum()
@@ -103,7 +103,7 @@ def sample_box(
     sampling: str,
     rng: np.random.Generator,
 ) -> TrainingSet:
-    """Draw particles of a box, and put together what a network is trained or judged on.
+    """Draw a sub-sample of a box and build its training set.
 
     Parameters
     ----------
@@ -124,12 +124,12 @@ def sample_box(
     sampling : str, keyword-only
         A name in `lagbias.training.subsample.DRAWS`.
     rng : numpy.random.Generator, keyword-only
-        Source of the draw.
+        Random numbers.
 
     Returns
     -------
     TrainingSet
-        Cells that are occupied, with their particles' inputs.
+        The occupied cells, with the inputs of their particles.
     """
     cells = paint.cell_index(positions, box_size, len(halo_overdensity))
     drawn = DRAWS[sampling](

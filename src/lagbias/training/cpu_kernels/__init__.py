@@ -1,1 +1,1 @@
-"""Compiled kernels that evaluate and differentiate small networks on a CPU."""
+"""Compiled kernels for the values and gradients of small networks on a CPU."""

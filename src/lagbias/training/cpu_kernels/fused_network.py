@@ -1,6 +1,6 @@
 """The fully connected network on a CPU core as one differentiable function of its inputs.
 
-It gives what layer after layer of PyTorch gives, to rounding, in a fraction of the time: see
+Equal to PyTorch's layers up to rounding, in a fraction of the time: see
 `lagbias.training.cpu_kernels.network_kernels`.
 """
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch.autograd import Function
 
-from lagbias.runtime import device
 from lagbias.training.cpu_kernels.network_kernels import Packed, backward, forward, padded
 
 __all__ = ["evaluate", "layer_by_layer", "suits"]
@@ -24,8 +23,8 @@ def layer_by_layer(inputs: torch.Tensor, parameters: Sequence[torch.Tensor]) -> 
     inputs : Tensor, shape (P, n_inputs)
         Inputs, dimensionless.
     parameters : sequence of Tensor
-        Weight (fan out, fan in) and bias (fan out,) of each layer in turn; the last one has a
-        fan out of one, the others have a GELU behind them.
+        Weight (fan out, fan in) and bias (fan out,) of each layer in turn; a GELU follows each
+        layer but the last, which has a fan out of one.
 
     Returns
     -------
@@ -39,20 +38,17 @@ def layer_by_layer(inputs: torch.Tensor, parameters: Sequence[torch.Tensor]) -> 
 
 
 def suits(inputs: torch.Tensor, parameters: Sequence[torch.Tensor]) -> bool:
-    """Say whether `evaluate` can replace `layer_by_layer`: float32 numbers on the CPU.
+    """Return whether `evaluate` can replace `layer_by_layer`: float32 tensors on the CPU.
 
     Parameters
     ----------
     inputs, parameters
-        As in `layer_by_layer`; hidden layers have equal widths.
+        See `layer_by_layer`; hidden layers have equal widths.
     """
     return (
         inputs.ndim == 2
         and inputs.shape[1] == parameters[0].shape[1]
-        and all(
-            tensor.dtype == torch.float32 and device.on_host(tensor)
-            for tensor in (inputs, *parameters)
-        )
+        and all(t.dtype == torch.float32 and t.is_cpu for t in (inputs, *parameters))
     )
 
 
@@ -62,13 +58,13 @@ def evaluate(inputs: torch.Tensor, parameters: Sequence[torch.Tensor]) -> torch.
     Parameters
     ----------
     inputs, parameters
-        As in `layer_by_layer`, such that `suits` holds.
+        See `layer_by_layer`; `suits` must hold.
 
     Returns
     -------
     Tensor, shape (P,)
-        Output, dimensionless, differentiable with respect to inputs and parameters. Derivatives
-        beyond the first are PyTorch's.
+        Output, dimensionless, differentiable with respect to inputs and parameters. Higher
+        derivatives are PyTorch's.
     """
     return _Network.apply(inputs, *parameters)
 
@@ -83,34 +79,33 @@ class _Network(Function):
         return output
 
     @staticmethod
-    def backward(ctx, slope):
-        if torch.is_grad_enabled():  # somebody wants to differentiate this again
-            return _differentiable_gradients(ctx, slope)
-        inputs, *parameters = ctx.saved_tensors  # refuses to go on if they changed since
+    def backward(ctx, grad_output):
+        if torch.is_grad_enabled():  # for higher derivatives
+            return _differentiable_gradients(ctx, grad_output)
+        inputs, *parameters = ctx.saved_tensors  # raises if they have changed since
         packed = ctx.packed
         wanted = any(ctx.needs_input_grad[1:])
         d_weights = np.zeros(len(packed.straight) if wanted else 0)
         d_biases = np.zeros(len(packed.biases) if wanted else 0)
         d_last = np.zeros(len(packed.last))
         d_inputs = torch.empty_like(inputs if ctx.needs_input_grad[0] else inputs[:0])
-        backward(
-            _array(inputs), packed, _array(slope), d_weights, d_biases, d_last, d_inputs.numpy()
-        )
+        sums = d_weights, d_biases, d_last
+        backward(_array(inputs), packed, _array(grad_output), *sums, d_inputs.numpy())
         gradients = [d_inputs if ctx.needs_input_grad[0] else None]
         if not wanted:
             return *gradients, *[None] * len(parameters)
-        gradients += _unpack(d_weights, d_biases, d_last, parameters)
-        return *gradients, slope.sum(dtype=torch.float64).to(torch.float32).reshape(1)
+        gradients += _unpack(*sums, parameters)
+        return *gradients, grad_output.sum(dtype=torch.float64).to(torch.float32).reshape(1)
 
 
-def _differentiable_gradients(ctx, slope: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-    """Return the gradients as PyTorch has them, with their own history."""
+def _differentiable_gradients(ctx, grad_output: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    """Return PyTorch's gradients, which can be differentiated again."""
     tensors = ctx.saved_tensors
     wanted = [
         tensor for tensor, needed in zip(tensors, ctx.needs_input_grad, strict=True) if needed
     ]
     output = layer_by_layer(tensors[0], tensors[1:])
-    found = iter(torch.autograd.grad(output, wanted, slope, create_graph=True))
+    found = iter(torch.autograd.grad(output, wanted, grad_output, create_graph=True))
     return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
 
 
@@ -119,12 +114,12 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
 
 
 def _pack(parameters: Sequence[torch.Tensor]) -> Packed:
-    """Lay the weights out for the kernels."""
+    """Copy the weights to the layout of the kernels."""
     *hidden, last, last_bias = [_array(parameter) for parameter in parameters]
     width, n_inputs = hidden[0].shape
     row = padded(width)
     places = _places(parameters)
-    # tensors start with a cache line
+    # arrays of PyTorch are aligned to cache lines
     size = places[-1][0].stop
     straight, transposed, biases, padded_last = (
         torch.zeros(size).numpy() for size in (size, size, len(places) * row, row)
@@ -144,7 +139,7 @@ def _unpack(
     d_last: np.ndarray,
     parameters: Sequence[torch.Tensor],
 ) -> list[torch.Tensor]:
-    """Return the gradients of all parameters but the last, each in its own shape."""
+    """Return the gradients of all parameters but the last bias, each in its own shape."""
     weights, biases, last = (
         torch.from_numpy(sums.astype(np.float32)) for sums in (d_weights, d_biases, d_last)
     )
@@ -157,7 +152,7 @@ def _unpack(
 
 
 def _places(parameters: Sequence[torch.Tensor]) -> list[tuple[slice, tuple[int, int]]]:
-    """Return where each hidden layer's matrix lies in Packed.straight, and its padded shape."""
+    """Return the slice of each hidden layer in Packed.straight, and its padded shape."""
     places, first = [], 0
     for weight in parameters[:-2:2]:
         shape = tuple(padded(size) for size in weight.shape)

@@ -1,12 +1,12 @@
 """Numba kernels of the fully connected network: forward and backward on blocks of particles.
 
-All matrix products of a layer (values, gradients of the inputs, gradients of the weights) are the
+All matrix products of a layer (values, gradients of the inputs, gradients of the weights) use the
 same loop, `_product`, whose core holds a tile of four rows in vector registers. A block of
 particles goes through all layers before the next one starts, so that it stays in a core's cache;
-`backward` does so anew, which is cheaper than fetching what `forward` could have kept. The order
-of every sum is fixed: equal arguments give equal bits.
+`backward` recomputes the values, which is cheaper than to load what `forward` could have stored.
+The order of every sum is fixed: equal arguments give equal bits.
 
-Rows of work arrays are padded with zeros to whole vectors (`padded`), blocks to whole tiles.
+Rows of work arrays are zero-padded to whole vectors (`padded`), blocks to whole tiles.
 """
 
 from typing import NamedTuple
@@ -23,14 +23,14 @@ __all__ = ["BLOCK", "Packed", "backward", "forward", "padded"]
 BLOCK = 96
 #: Blocks whose gradients are summed in float32; sums over more particles are float64.
 _GROUP = 32
-# 4 x 64 sums fill half of the 32 registers of AVX-512; elsewhere 4 x 16 is what registers hold
+# 4 x 64 sums fill half of the 32 registers of AVX-512; others hold 4 x 16
 _WIDE = 4 if "+avx512f" in get_host_cpu_features() else 1
-# Without "nnan": a value that is not a number must come out as such, for training to notice.
+# Without "nnan": NaN must propagate, so that training detects it.
 _FLAGS = {"contract"}
 
 _F32 = np.float32
 # Q(u) = 1 - Φ(u) = exp(-u²/2) Σ q_k t^k with t = 1 / (1 + p u), u >= 0, and 2^x on |x| <= 1/2:
-# least maximum error, 1.1e-8 in u Q and 1.9e-9 of 2^x, by weighted least squares
+# minimax by weighted least squares, maximum error 1.1e-8 in u Q and 1.9e-9 of 2^x
 _P = _F32(0.28)
 _Q1, _Q2, _Q3 = _F32(0.11672904), _F32(0.06623006), _F32(0.27197096)
 _Q4, _Q5, _Q6 = _F32(-0.24066774), _F32(0.39206596), _F32(-0.10632829)
@@ -45,19 +45,18 @@ _BIAS, _MANTISSA = np.int32(127), np.int32(23)
 
 
 class Packed(NamedTuple):
-    """The weights of a network with padded rows, row by row in flat arrays, float32.
+    """Weights of a network with padded rows, in flat float32 arrays.
 
     Parameters
     ----------
     straight, transposed : ndarray
-        For each hidden layer, a matrix of padded(width) rows, one for each neuron, of padded(fan
-        in) numbers; and its transpose.
+        The weights of each hidden layer, (padded(width), padded(fan in)), and their transposes.
     biases : ndarray
-        Of the hidden layers, padded(width) each.
+        The biases of each hidden layer, padded(width).
     last, last_bias : ndarray
-        Of the linear output, padded(width) numbers and one.
+        Weights and bias of the linear output, padded(width) and 1.
     n_inputs, width : int
-        Without padding.
+        Sizes without padding.
     """
 
     straight: np.ndarray
@@ -71,18 +70,7 @@ class Packed(NamedTuple):
 
 @numba.njit(cache=True)
 def padded(size):  # pragma: no cover - compiled
-    """Round a size up to whole vectors: the length of rows in work arrays.
-
-    Parameters
-    ----------
-    size : int
-        Numbers in a row.
-
-    Returns
-    -------
-    int
-        A multiple of `lagbias.training.cpu_kernels.tile_product.VECTOR`.
-    """
+    """Round a size up to a multiple of `VECTOR`: the length of rows in work arrays."""
     return -(-size // VECTOR) * VECTOR
 
 
@@ -149,7 +137,7 @@ def _activate_and_slope(values, slopes, first, stop):  # pragma: no cover - comp
 
 @numba.njit(nogil=True, cache=True)
 def _load(inputs, first, count, rows, block):  # pragma: no cover - compiled
-    """Copy the inputs of one block; rows beyond `count` become zero."""
+    """Copy the inputs of one block; rows beyond `count` are set to zero."""
     row = padded(inputs.shape[1])
     block[count * row : rows * row] = _ZERO
     for i in range(count):
@@ -159,7 +147,7 @@ def _load(inputs, first, count, rows, block):  # pragma: no cover - compiled
 
 @numba.njit(nogil=True, cache=True)
 def _hidden(block, packed, values, slopes, rows):  # pragma: no cover - compiled
-    """Fill the values, and slopes if there is room for them, of a block's hidden layers."""
+    """Compute the values, and slopes unless empty, of a block's hidden layers."""
     row, x_row = padded(packed.width), padded(packed.n_inputs)
     below, below_first, below_row, fan_in, weights = block, 0, x_row, packed.n_inputs, 0
     for layer in range(len(packed.biases) // row):
@@ -176,10 +164,10 @@ def _hidden(block, packed, values, slopes, rows):  # pragma: no cover - compiled
         below, below_first, below_row, fan_in = values, here, row, packed.width
 
 
-# the sum over neurons may be taken in vectors
+# "reassoc" vectorises the sum over neurons
 @numba.njit(nogil=True, cache=True, fastmath=_FLAGS | {"reassoc"})
 def _output(values, packed, first, count, output):  # pragma: no cover - compiled
-    """Write the linear output of one block; `first` is where its last hidden layer starts."""
+    """Write the linear output of one block; `first` is the start of its last hidden layer."""
     row = len(packed.last)
     for i in range(count):
         total = _ZERO
@@ -191,7 +179,7 @@ def _output(values, packed, first, count, output):  # pragma: no cover - compile
 
 @numba.njit(nogil=True, cache=True)
 def _empty(size):  # pragma: no cover - compiled
-    """Return a work array that starts with a cache line, as all its rows then do."""
+    """Return a work array whose rows are aligned to cache lines."""
     line = 64 // 4
     array = np.empty(size + line, np.float32)
     skip = -(array.ctypes.data // 4) % line
@@ -224,17 +212,19 @@ def forward(inputs, packed, output):  # pragma: no cover - compiled
 
 
 @numba.njit(nogil=True, cache=True, fastmath=_FLAGS)
-def _start_back(values, slopes, packed, slope, rows, delta, d_last):  # pragma: no cover - compiled
-    """Go back through the linear output: gradients of its weights and of the last sums."""
+def _back_output(
+    values, slopes, packed, grad_output, rows, delta, d_last
+):  # pragma: no cover - compiled
+    """Propagate back through the linear output, to its weights and the last hidden layer."""
     row = len(packed.last)
-    delta[len(slope) * row : rows * row] = _ZERO
-    for i in range(len(slope)):
+    delta[len(grad_output) * row : rows * row] = _ZERO
+    for i in range(len(grad_output)):
         neurons, slopes_here = values[i * row : (i + 1) * row], slopes[i * row : (i + 1) * row]
         delta_here = delta[i * row : (i + 1) * row]
         for j in range(row):
-            d_last[j] += slope[i] * neurons[j]
+            d_last[j] += grad_output[i] * neurons[j]
         for j in range(row):
-            delta_here[j] = slope[i] * packed.last[j] * slopes_here[j]
+            delta_here[j] = grad_output[i] * packed.last[j] * slopes_here[j]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -258,10 +248,9 @@ def _multiply(delta, slopes):  # pragma: no cover - compiled
 def _back(
     block, packed, values, slopes, delta, other, rows, d_weights, d_biases, d_block
 ):  # pragma: no cover - compiled
-    """Go back through a block's hidden layers from `delta`, the gradient of the last sums.
+    """Propagate `delta`, the gradient of the last hidden layer's sums, through a block.
 
-    Gradients are added to `d_weights`, laid out as Packed.straight, and `d_biases`, unless these
-    are empty; those of the block's inputs are written to `d_block`, unless it is empty.
+    Gradients are added to `d_weights` and `d_biases` and written to `d_block`, unless empty.
     """
     row, x_row = padded(packed.width), padded(packed.n_inputs)
     zeros = np.zeros(max(row, x_row), np.float32)
@@ -291,7 +280,7 @@ def _back(
 
 @numba.njit(nogil=True, cache=True)
 def _move(part, total):  # pragma: no cover - compiled
-    """Add `part` to `total`, and make it zero."""
+    """Add `part` to `total` and set it to zero."""
     for i in range(len(part)):
         total[i] += part[i]
         part[i] = _ZERO
@@ -299,9 +288,9 @@ def _move(part, total):  # pragma: no cover - compiled
 
 @numba.njit(nogil=True, cache=True)
 def backward(
-    inputs, packed, slope, d_weights, d_biases, d_last, d_inputs
+    inputs, packed, grad_output, d_weights, d_biases, d_last, d_inputs
 ):  # pragma: no cover - compiled
-    """Add up the gradients of Σ_p slope_p output_p.
+    """Add up the gradients of Σ_p grad_output_p output_p.
 
     Parameters
     ----------
@@ -309,13 +298,13 @@ def backward(
         Inputs of the network, dimensionless.
     packed : Packed
         Its weights.
-    slope : ndarray, float32, shape (P,)
-        Factor of each particle's output.
+    grad_output : ndarray, float32, shape (P,)
+        Gradient of each particle's output.
     d_weights, d_biases, d_last : ndarray, float64
-        Sums so far, laid out as `Packed.straight`, `Packed.biases` and `Packed.last`; of these
-        the first two may be empty where they are not wanted.
+        Gradients, added to, in the layout of `Packed.straight`, `Packed.biases` and
+        `Packed.last`; the first two may be empty if not needed.
     d_inputs : ndarray, float32, shape (P, n_inputs) or (0, n_inputs)
-        Gradients of the inputs, written; empty where they are not wanted.
+        Gradients of the inputs, written; empty if not needed.
     """
     row, x_row = len(packed.last), padded(packed.n_inputs)
     size, last = len(packed.biases) * BLOCK, (len(packed.biases) - len(packed.last)) * BLOCK
@@ -331,8 +320,8 @@ def backward(
         rows = -(-count // ROWS) * ROWS
         _load(inputs, first, count, rows, block)
         _hidden(block, packed, values, slopes, rows)
-        slope_here = slope[first : first + count]
-        _start_back(values[last:], slopes[last:], packed, slope_here, rows, delta, last_part)
+        grad = grad_output[first : first + count]
+        _back_output(values[last:], slopes[last:], packed, grad, rows, delta, last_part)
         _back(block, packed, values, slopes, delta, other, rows, weights_part, biases_part, d_block)
         for i in range(count if len(d_inputs) else 0):
             d_inputs[first + i] = d_block[i * x_row : i * x_row + packed.n_inputs]

@@ -1,11 +1,9 @@
-"""The core of a matrix product for Numba kernels: a tile of sums held in vector registers.
+"""The core of a matrix product for Numba kernels: a tile of sums in vector registers.
 
-LLVM keeps sums in registers only where their number is fixed and every one is a variable of its
-own, so the instructions are written out here. They are LLVM's own vectors, which it maps to what
-the processor has.
+LLVM keeps sums in registers only if their number is fixed and each is a variable of its own, so
+the instructions are generated here, with LLVM's portable vectors.
 
-After an edit here, touch the modules with the compiled functions that use it: Numba's cache looks
-at no other file.
+After an edit here, touch the modules that compile it: Numba's cache does not see this file.
 """
 
 from llvmlite import ir
@@ -15,31 +13,24 @@ from numba.extending import intrinsic
 
 __all__ = ["ROWS", "VECTOR", "tile_product"]
 
-#: Numbers in a vector.
+#: Numbers per vector.
 VECTOR = 16
-#: Rows of a tile.
+#: Rows per tile.
 ROWS = 4
 
 
 def tile_product(vectors: int):
-    """Make the function that multiplies two matrices for one tile of ROWS rows.
+    """Return a function for compiled code that multiplies two matrices for a tile of ROWS rows.
 
-    It is ``tile(a, a0, a_row, a_step, b, b0, b_step, s, s0, s_row, c, c0, c_row, terms)``, to be
-    called in compiled code, and sets c[r, :] = s[r, :] + Σ_k a[r, k] b[k, :], k < terms. Each of
-    a, b, s and c is a float32 array of which the first element to use and the strides are given,
-    in elements: a0 + r a_row + k a_step, b0 + k b_step, s0 + r s_row, c0 + r c_row. Rows of b, s
-    and c are contiguous. Nothing checks that indices lie in the arrays.
+    ``tile(a, a0, a_row, a_step, b, b0, b_step, s, s0, s_row, c, c0, c_row, terms)`` sets
+    c[r, :] = s[r, :] + Σ_k a[r, k] b[k, :], k < terms. Each of a, b, s and c is a float32 array,
+    with the index of its first element and its strides: a0 + r a_row + k a_step, b0 + k b_step,
+    s0 + r s_row, c0 + r c_row. Rows of b, s and c are contiguous. Bounds are not checked.
 
     Parameters
     ----------
     vectors : int
-        Columns of the tile, in vectors of VECTOR numbers. A tile keeps ROWS x vectors of them in
-        registers.
-
-    Returns
-    -------
-    callable
-        The function, for code compiled by Numba.
+        Columns of the tile in units of VECTOR; ROWS x vectors registers hold the sums.
     """
     vector = ir.VectorType(ir.FloatType(), VECTOR)
     lanes = ir.VectorType(ir.IntType(32), VECTOR)
