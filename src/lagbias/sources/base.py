@@ -8,7 +8,6 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.fft
 
 from lagbias.schema import fields
 from lagbias.schema.fields import array
@@ -274,6 +273,8 @@ def large_scale_correlation(box: Box, *, k_max: float = 0.1) -> float:
 
 def _low_modes(field: np.ndarray, largest: int) -> np.ndarray:
     """Return modes with indices -largest ... largest (last axis 0 ... largest), ascending."""
+    import scipy.fft  # 0.3 s, which jobs that only read a box need not wait for
+
     rows = np.arange(-largest, largest + 1) % field.shape[0]
     modes = scipy.fft.rfftn(field)
     return modes[np.ix_(rows, rows, np.arange(largest + 1))].astype(np.complex128)

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lagbias.artefacts import provenance, store
 from lagbias.schema import fields
@@ -18,7 +16,10 @@ __all__ = ["Task", "start"]
 
 log = logging.getLogger(__name__)
 
-_Settings = TypeVar("_Settings", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_Settings = TypeVar("_Settings", bound="BaseModel")
 
 #: Errors that a user can fix; their message says how.
 _EXPECTED = (store.ArtefactError, ValueError, ArithmeticError, MemoryError, OSError)
