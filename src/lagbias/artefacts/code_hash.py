@@ -23,7 +23,7 @@ PLUMBING = frozenset(
     f"lagbias.{name}"
     for name in "artefacts.code_hash artefacts.hdf5 artefacts.provenance artefacts.store "
     "config.sections runtime.atomic runtime.messages runtime.progress runtime.termination "
-    "schema.fields stages.job".split()
+    "schema.fields schema.labels stages.job".split()
 )
 _PACKAGE = Path(__file__).parents[1]
 #: Position of the description among the arguments of the functions of `lagbias.schema.fields`.

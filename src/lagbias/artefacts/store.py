@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from lagbias.runtime.atomic import ArtefactError, replacing
 from lagbias.runtime.messages import first_line
 from lagbias.schema import fields
 
-__all__ = ["SCHEMA", "ArtefactError", "Header", "header", "read", "read_array", "write"]
+__all__ = ["SCHEMA", "ArtefactError", "Header", "header", "length", "read", "read_array", "write"]
 
 _Kind = TypeVar("_Kind")
 
@@ -46,15 +47,22 @@ class Header:
         Root attributes as plain Python.
     provenance : dict
         See `lagbias.artefacts.provenance.describe`.
-    datasets : dict of str to dict
-        ``dtype``, ``shape``, ``units``, ``axes`` and ``description`` of each dataset.
     """
 
     path: Path
     kind: str
     attributes: dict[str, Any]
     provenance: dict[str, Any]
-    datasets: dict[str, dict[str, Any]]
+
+    @cached_property
+    def datasets(self) -> dict[str, dict[str, Any]]:
+        """``dtype``, ``shape``, ``units``, ``axes`` and ``description`` of each dataset."""
+        with _open(self.path) as file:
+            return {
+                name: {"dtype": str(dataset.dtype), "shape": dataset.shape}
+                | hdf5.plain_attributes(dataset)
+                for name, dataset in file.items()
+            }
 
 
 def write(path: str | Path, thing: Any, *, provenance: Mapping | None = None) -> None:
@@ -113,12 +121,11 @@ def read(path: str | Path, kind: type[_Kind]) -> _Kind:
         If the file is absent, damaged, of another kind, or its contents do not fit the type.
     """
     path = Path(path)
-    with _open(path) as file:
-        _check_kind(file, path, kind)
+    with _open(path, kind) as file:
         root, arguments = hdf5.plain_attributes(file), {}
         known = {name for name, spec in fields.specs(kind).items() if spec.role != "attributes"}
         for name, spec in fields.specs(kind).items():
-            if spec.role == "array" and name in file:
+            if spec.role == "array":
                 arguments[name] = file[name][()]
             elif spec.role == "arrays":
                 members = [key for key in file if key.startswith(f"{name}.")]
@@ -165,8 +172,7 @@ def read_array(path: str | Path, kind: type, name: str, *, rows: slice | None = 
         As `read`.
     """
     path, spec = Path(path), fields.specs(kind)[name]
-    with _open(path) as file:
-        _check_kind(file, path, kind)
+    with _open(path, kind) as file:
         values = file[name][rows if rows is not None else ()]
     if values.ndim != len(spec.axes) or (problem := fields.not_finite(values)):
         found = f"has {values.ndim} axes" if values.ndim != len(spec.axes) else f"holds: {problem}"
@@ -195,22 +201,20 @@ def header(path: str | Path, kind: type | None = None) -> Header:
         As `read`.
     """
     path = Path(path)
-    with _open(path) as file:
-        if kind is not None:
-            _check_kind(file, path, kind)
+    with _open(path, kind) as file:
         root = hdf5.plain_attributes(file)
-        found = {
-            name: {"dtype": str(dataset.dtype), "shape": dataset.shape}
-            | hdf5.plain_attributes(dataset)
-            for name, dataset in file.items()
-        }
         return Header(
             path=path,
             kind=root["kind"],
             attributes={name: value for name, value in root.items() if name not in _RESERVED},
             provenance=json.loads(root["provenance"]),
-            datasets=found,
         )
+
+
+def length(path: str | Path, kind: type, name: str) -> int:
+    """Return the length of the first axis of an array; raises ArtefactError as `read`."""
+    with _open(Path(path), kind) as file:
+        return len(file[name])
 
 
 def _attributes(thing: Any) -> dict[str, Any]:
@@ -226,24 +230,14 @@ def _attributes(thing: Any) -> dict[str, Any]:
     return found
 
 
-def _check_kind(file: h5py.File, path: Path, kind: type) -> None:
-    """Raise ArtefactError unless a file holds a type with all its datasets."""
-    found = hdf5.plain_attributes(file)["kind"]
-    if found != kind.KIND:
-        raise ArtefactError(f"{path} holds {found!r} instead of {kind.KIND!r}. {_REMEDY}")
-    needed = [name for name, spec in fields.specs(kind).items() if spec.role == "array"]
-    if missing := [name for name in needed if name not in file]:
-        raise ArtefactError(
-            f"{path} lacks {', '.join(missing)}: it was made by another version. {_REMEDY}"
-        )
-
-
 @contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
-    """Open an artefact; any failure while it is open becomes an `ArtefactError`."""
+def _open(path: Path, kind: type | None = None) -> Iterator[h5py.File]:
+    """Open an artefact, of any kind if None; any failure while open is an `ArtefactError`."""
     try:
         with h5py.File(path, "r") as file:
             _check_format(file, path)
+            if kind is not None:
+                _check_kind(file, path, kind)
             yield file
     except ArtefactError:
         raise
@@ -266,11 +260,26 @@ def _open(path: Path) -> Iterator[h5py.File]:
 
 def _check_format(file: h5py.File, path: Path) -> None:
     """Raise ArtefactError unless a file is an artefact in the present layout."""
-    mark, schema = file.attrs.get("format"), int(file.attrs.get("schema", 0))
-    if mark is None or np.asarray(mark).astype("S").item() != _FORMAT.encode():
+    if _text(file, "format") != _FORMAT:
         raise ArtefactError(f"{path} is an HDF5 file but not a lagbias artefact. Move it away.")
-    if schema != SCHEMA:
+    if (schema := int(file.attrs.get("schema", 0))) != SCHEMA:
         raise ArtefactError(
             f"{path} has layout {schema}, but this version reads layout {SCHEMA}. Delete it and "
             f"whatever else the other version made, and run the workflow again."
         )
+
+
+def _check_kind(file: h5py.File, path: Path, kind: type) -> None:
+    """Raise ArtefactError unless a file holds a type with all its datasets."""
+    if (found := _text(file, "kind")) != kind.KIND:
+        raise ArtefactError(f"{path} holds {found!r} instead of {kind.KIND!r}. {_REMEDY}")
+    needed = [name for name, spec in fields.specs(kind).items() if spec.role == "array"]
+    if missing := [name for name in needed if name not in file]:
+        raise ArtefactError(
+            f"{path} lacks {', '.join(missing)}: it was made by another version. {_REMEDY}"
+        )
+
+
+def _text(file: h5py.File, name: str) -> str:
+    """Return a root attribute as text; empty if there is none."""
+    return np.asarray(file.attrs.get(name, "")).astype("S").item().decode()

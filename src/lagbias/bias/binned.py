@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from lagbias.schema import fields
+from lagbias.schema.labels import EnsembleLabels
 
 __all__ = ["BinnedF", "FeatureBins", "make_bins", "sums_in_bins"]
 
@@ -141,7 +142,7 @@ def _merge_inwards(is_full, n_fine: int, *, centre: int) -> list[int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BinnedF:
+class BinnedF(EnsembleLabels):
     """Tables of f over bins of δ and ∇²δ, used like a `lagbias.bias.ensemble.Ensemble`."""
 
     KIND: ClassVar[str] = "binned_f"
@@ -150,10 +151,6 @@ class BinnedF:
     f: np.ndarray = fields.array("1", "seed delta_bin lap_delta_bin", "f of the bins")
     share: np.ndarray = fields.array("1", "delta_bin lap_delta_bin", "fraction of all particles")
     seeds: np.ndarray = fields.array("1", "seed", "of the sub-samples or networks", code="i")
-    train_box: str = fields.label("training box")
-    sample: str = fields.label("halo sample")
-    smoothing_set: str = fields.label("smoothing set")
-    inputs: str = fields.label("inputs of the networks")
 
     @property
     def bins(self) -> FeatureBins:

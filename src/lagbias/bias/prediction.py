@@ -11,7 +11,8 @@ from lagbias.grids import paint
 from lagbias.grids.fourier import RealFFT
 from lagbias.grids.power import auto_power, cross_power
 from lagbias.runtime.progress import bar
-from lagbias.schema import fields
+from lagbias.schema.fields import array, number
+from lagbias.schema.labels import EvaluationLabels
 
 __all__ = ["ModelField", "ModelFields", "Weights", "measure_spectra", "model_fields"]
 
@@ -30,17 +31,12 @@ class Weights(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelField:
+class ModelField(EvaluationLabels):
     """Overdensity of an ensemble's average f on the training cells of one box."""
 
     KIND: ClassVar[str] = "model_field"
-    average: np.ndarray = fields.array("1", "cx cy cz", "overdensity of the average f, NGP")
-    box_size: float = fields.number("Mpc/h", "side of the box", default=0.0)
-    train_box: str = fields.label("training box")
-    target_box: str = fields.label("box that it is evaluated on")
-    sample: str = fields.label("halo sample")
-    smoothing_set: str = fields.label("smoothing set")
-    inputs: str = fields.label("inputs of the networks")
+    average: np.ndarray = array("1", "cx cy cz", "overdensity of the average f, NGP")
+    box_size: float = number("Mpc/h", "side of the box", default=0.0)
 
 
 class ModelFields(NamedTuple):

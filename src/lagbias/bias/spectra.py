@@ -7,12 +7,13 @@ import numpy as np
 
 from lagbias.grids import power
 from lagbias.schema import fields
+from lagbias.schema.labels import EvaluationLabels
 
 __all__ = ["Spectra", "rebin"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spectra:
+class Spectra(EvaluationLabels):
     """Auto and cross spectra of model and halo field on one box."""
 
     KIND: ClassVar[str] = "spectra"
@@ -28,11 +29,6 @@ class Spectra:
     seeds: np.ndarray = fields.array("1", "seed", "seeds of the networks", code="i")
     box_size: float = fields.number("Mpc/h", "side of the box", default=0.0)
     n_grid: int = fields.number("1", "nodes per side of the evaluation grid", default=0)
-    train_box: str = fields.label("training box")
-    target_box: str = fields.label("box that it is evaluated on")
-    sample: str = fields.label("halo sample")
-    smoothing_set: str = fields.label("smoothing set")
-    inputs: str = fields.label("inputs of the networks")
 
     @property
     def ratio(self) -> np.ndarray:

@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 from lagbias.figures.region import MARGIN, Region, layer_rows, slab_rows
 from lagbias.grids import paint
 from lagbias.schema import fields
+from lagbias.schema.labels import EvaluationLabels
 
 __all__ = ["MAP_SMOOTHING", "Slab", "cut"]
 
@@ -23,7 +24,7 @@ MAP_SMOOTHING = MARGIN / 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slab:
+class Slab(EvaluationLabels):
     """Particles of one layer in a square region, and the halo fields there.
 
     Places are relative to the region's lower corner; particles that leave or enter the region have
@@ -43,11 +44,6 @@ class Slab:
     layer_thickness: float = fields.number("Mpc/h", "distance of neighbouring layers")
     depth: float = fields.number("Mpc/h", "thickness of the slab of the maps")
     rf: float = fields.number("Mpc/h", "smoothing radius R_f of δ")
-    train_box: str = fields.label("training box")
-    target_box: str = fields.label("box that the slab is cut from")
-    sample: str = fields.label("halo sample")
-    smoothing_set: str = fields.label("smoothing set")
-    inputs: str = fields.label("inputs of the networks")
 
 
 def cut(

@@ -54,13 +54,9 @@ _MIN_LARGE_SCALE_CORRELATION = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinearDensity:
-    """Linear density contrast on the initial grid, scaled to the snapshot's redshift."""
+class _Part:
+    """Attributes that the parts of a box share."""
 
-    KIND: ClassVar[str] = "linear_density"
-    delta: np.ndarray = array(
-        "1", "x y z", "δ at the snapshot's redshift; node [i, j, k] is at (i, j, k) L/n"
-    )
     attributes: Mapping[str, Any] = fields.attributes("of the box")
 
     @property
@@ -70,7 +66,17 @@ class LinearDensity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Particles:
+class LinearDensity(_Part):
+    """Linear density contrast on the initial grid, scaled to the snapshot's redshift."""
+
+    KIND: ClassVar[str] = "linear_density"
+    delta: np.ndarray = array(
+        "1", "x y z", "δ at the snapshot's redshift; node [i, j, k] is at (i, j, k) L/n"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Particles(_Part):
     """Particles, with their Lagrangian sites and final positions.
 
     Sites ascend, so that consecutive particles need neighbouring planes of a grid only.
@@ -84,12 +90,6 @@ class Particles:
         code="i",
     )
     position: np.ndarray = array("Mpc/h", "particle 3", "final comoving position in [0, L)")
-    attributes: Mapping[str, Any] = fields.attributes("of the box")
-
-    @property
-    def box_size(self) -> float:
-        """Side L of the periodic box [Mpc/h]."""
-        return float(self.attributes["box_size"])
 
     @property
     def n_grid(self) -> int:
@@ -98,7 +98,7 @@ class Particles:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Halos:
+class Halos(_Part):
     """Halos of a box, by decreasing mass."""
 
     KIND: ClassVar[str] = "halos"
@@ -106,12 +106,6 @@ class Halos:
     mass: np.ndarray = array("Msun/h", "halo", "mass")
     particles: np.ndarray = array("1", "halo", "number of particles", code="i")
     velocity: np.ndarray = array("km/s", "halo 3", "mean peculiar velocity")
-    attributes: Mapping[str, Any] = fields.attributes("of the box")
-
-    @property
-    def box_size(self) -> float:
-        """Side L of the periodic box [Mpc/h]."""
-        return float(self.attributes["box_size"])
 
 
 @dataclass(frozen=True, kw_only=True)

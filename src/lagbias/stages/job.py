@@ -39,10 +39,10 @@ class Task:
     def settings(self, model: type[_Settings], name: str) -> _Settings:
         """Return the section of the configuration that the rule passes as ``params[name]``.
 
-        Only the keys that the rule passes are set: others raise AttributeError, because an edit
-        of them would not rerun the job.
+        Other keys have their default or raise AttributeError: an edit of them would not rerun the
+        job.
         """
-        return model.model_construct(_fields_set=set(self.params[name]), **self.params[name])
+        return model.model_construct(**self.params[name])
 
     def write(
         self,

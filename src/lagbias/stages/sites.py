@@ -24,7 +24,7 @@ def load_at_sites(
     One grid at a time, and only its planes that hold a site, so that particles in the order of
     their sites take little memory and time. `columns` limits the number of columns.
     """
-    plane = store.header(paths[0], FeatureGrids).datasets["delta"]["shape"][0] ** 2
+    plane = store.length(paths[0], FeatureGrids, "delta") ** 2
     planes = slice(0, 1)
     if sites.size:
         planes = slice(max(int(sites.min()) // plane, 0), int(sites.max()) // plane + 1)

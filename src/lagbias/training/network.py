@@ -8,47 +8,32 @@ from typing import ClassVar
 import numpy as np
 
 from lagbias.schema import fields
+from lagbias.schema.labels import EnsembleLabels
 
 __all__ = ["Network"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class Network(EnsembleLabels):
     """A trained network with its loss history.
 
-    Attributes
-    ----------
-    weights : dict of str to ndarray, float32
-        Weights, see `HaloToMassNet.from_weights`.
-    normalisation : float
-        f = 10^y / normalisation, dimensionless.
-    history : dict of str to ndarray, float64, shape (epochs,)
-        ``loss_per_cell``, ``mean_f``, ``learning_rate`` and ``validation_loss_per_cell`` of each
-        epoch, dimensionless. The first two are averages over the epoch's batches, each with the
-        weights of its own step; the last one, with the weights at the epoch's end, is NaN where
-        there was no validation box.
-    seed : int
-        Seed of the initial weights, the sub-sample and the batches.
-    n_cells, occupied_cells, smallest_draw : int
-        Cells of the training grid, those with particles, and the fewest particles drawn in one of
-        these.
-    train_box, sample, smoothing_set, inputs, validation_box : str
-        What it was trained on.
+    Losses and ⟨f⟩ of an epoch are averages over its batches, each with the weights of its own
+    step; the validation loss is that of the weights at the epoch's end, NaN without such a box.
     """
 
     KIND: ClassVar[str] = "network"
-    weights: Mapping[str, np.ndarray] = fields.arrays("1", "weights and biases")
-    history: Mapping[str, np.ndarray] = fields.arrays("1", "per epoch", finite=False)
+    weights: Mapping[str, np.ndarray] = fields.arrays(
+        "1", "float32, see `lagbias.training.torch_network.HaloToMassNet.from_weights`"
+    )
+    history: Mapping[str, np.ndarray] = fields.arrays(
+        "1", "loss_per_cell, mean_f, learning_rate, validation_loss_per_cell by epoch", finite=False
+    )
     normalisation: float = fields.number("1", "f = 10^y / normalisation", default=1.0)
     seed: int = fields.number("1", "of weights, sub-sample and batches", default=0)
     n_cells: int = fields.number("1", "cells of the training grid", default=0)
     occupied_cells: int = fields.number("1", "cells with particles", default=0)
     smallest_draw: int = fields.number("1", "fewest particles drawn in such a cell", default=0)
-    train_box: str = fields.label("training box")
     validation_box: str = fields.label("box of the validation loss")
-    sample: str = fields.label("halo sample")
-    smoothing_set: str = fields.label("smoothing set")
-    inputs: str = fields.label("inputs of the network")
 
     def __post_init__(self) -> None:
         lengths = {name: np.shape(values) for name, values in self.history.items()}
