@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lagbias.runtime import device
+from lagbias.runtime import device, gpu_presence
 from lagbias.runtime.device import DeviceFull, choose_device, explain_oom, in_chunks
 
 OUT_OF_MEMORY = (
@@ -12,11 +12,15 @@ OUT_OF_MEMORY = (
 )
 
 
-@pytest.mark.parametrize(("present", "expected"), [(True, "cuda"), (False, "cpu")])
-def test_auto_is_cuda_if_available(monkeypatch, present, expected):
+@pytest.mark.parametrize(
+    ("driver", "present", "expected"),
+    [(True, True, "cuda"), (True, False, "cpu"), (False, True, "cpu")],
+)
+def test_auto_is_cuda_if_available(monkeypatch, driver, present, expected):
+    monkeypatch.setattr(gpu_presence, "has_driver", lambda: driver)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: present)
-    assert choose_device("auto").type == expected
-    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto") == expected
+    assert choose_device("cpu") == "cpu"
 
 
 def test_a_missing_gpu_is_explained(monkeypatch):

@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+from lagbias.bias import ensemble as ensemble_module
 from lagbias.bias.ensemble import Ensemble, with_unit_mean
 from lagbias.runtime import device
 from lagbias.training.network import Network
-from lagbias.training.torch_network import HaloToMassNet
+from lagbias.training.torch_network import HaloToMassNet, TorchNetwork
 
 #: float32 networks against float64 differences: a few roundings of numbers of order one, and the
 #: differences' own error, their step squared.
 STEP, GRADIENT_ROUNDING = 1e-4, 1e-5
+#: Between two ways in float32: the same roundings.
+ROUNDING = 1e-5
 
 
 def networks(n_inputs=3, scales=(1.0, 2.0, 0.5)):
@@ -92,7 +95,25 @@ def test_unit_mean_changes_the_normalisation_only():
     assert scaled.weights is trained.weights
 
 
+def test_devices_give_equal_f_and_gradients(monkeypatch):
+    """PyTorch's way, on the CPU in place of a GPU."""
+    compiled, x = Ensemble(networks()), inputs(200)
+    monkeypatch.setattr(ensemble_module, "CompiledNetwork", lambda w: TorchNetwork(w, "cpu"))
+    plain = Ensemble(networks())
+    np.testing.assert_allclose(plain.evaluate(x), compiled.evaluate(x), rtol=ROUNDING)
+    for one, other in zip(
+        plain.average_f_and_gradient(x), compiled.average_f_and_gradient(x), strict=True
+    ):
+        assert np.abs(one - other).max() < ROUNDING * np.abs(other).max()
+
+
+def test_inputs_of_another_set_are_refused():
+    with pytest.raises(ValueError, match=r"shape \(P, \d\), not \(20, 9\)"):
+        Ensemble(networks()).evaluate(np.zeros((20, 9), np.float32))
+
+
 def test_full_gpus_are_explained(monkeypatch):
+    monkeypatch.setattr(ensemble_module, "CompiledNetwork", lambda w: TorchNetwork(w, "cpu"))
     ensemble = Ensemble(networks())
 
     def full(network, *_):

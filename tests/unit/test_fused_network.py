@@ -1,5 +1,6 @@
 """The network's kernels against PyTorch: outputs, gradients, and when PyTorch takes over."""
 
+import copy
 import math
 
 import numpy as np
@@ -14,6 +15,8 @@ from lagbias.training.torch_network import HaloToMassNet
 ROUNDING = 5e-6
 #: Of the GELU and its derivative: a few float32 roundings of numbers up to |x| + 1.
 GELU_ROUNDING = 3e-7
+#: Of 10^y: roundings of y log2(10), whose integer part does not count, and of a power of two.
+POWER_ROUNDING = 3e-7
 
 # inputs, hidden layers, width, particles; the third has more particles than a group of blocks
 SIZES = [
@@ -40,10 +43,10 @@ def draw(particles, n_inputs, seed=2):
 
 def in_float64(network, inputs, grad_output):
     """Output and gradients of inputs and parameters as PyTorch has them in float64."""
-    tensors = [inputs, *network.parameters()]
-    tensors = [tensor.detach().double().requires_grad_() for tensor in tensors]
-    output = fused_network.layer_by_layer(tensors[0], tensors[1:])
-    return output, torch.autograd.grad(output, tensors, grad_output.double())
+    precise = copy.deepcopy(network).double().requires_grad_()
+    inputs = inputs.detach().double().requires_grad_()
+    output = precise.layer_by_layer(inputs)
+    return output, torch.autograd.grad(output, [inputs, precise.flat], grad_output.double())
 
 
 def assert_close(got, expected):
@@ -75,10 +78,10 @@ def test_outputs_and_gradients_are_those_of_pytorch(size):
     inputs, grad_output = draw(particles, sizes[0])
     expected, gradients = in_float64(network, inputs, grad_output)
     inputs.requires_grad_()
-    assert fused_network.suits(inputs, list(network.parameters()))
+    assert fused_network.suits(inputs, network.flat, network.layout)
     output = network(inputs)
     assert_close(output, expected)
-    got = torch.autograd.grad(output, [inputs, *network.parameters()], grad_output)
+    got = torch.autograd.grad(output, [inputs, network.flat], grad_output)
     for mine, its in zip(got, gradients, strict=True):
         assert_close(mine, its)
 
@@ -87,10 +90,8 @@ def test_equal_bits_whatever_the_other_particles():
     network, (inputs, grad_output) = make(7, 3, 64), draw(250, 7)
     first, again = network(inputs), network(inputs)
     assert torch.equal(first, again)
-    parameters = list(network.parameters())
-    gradients = [torch.autograd.grad(output, parameters, grad_output) for output in (first, again)]
-    for one, other in zip(*gradients, strict=True):
-        assert torch.equal(one, other)
+    gradients = [torch.autograd.grad(o, network.flat, grad_output)[0] for o in (first, again)]
+    assert torch.equal(*gradients)
     assert torch.equal(first[101:133], network(inputs[101:133]))
     assert torch.equal(first, network(inputs.T.contiguous().T))  # of another layout
 
@@ -104,7 +105,7 @@ def test_what_is_not_a_number_stays_so_and_touches_no_other_particle():
     others = torch.arange(30) != 11
     assert torch.equal(output[others], clean[others])
     output.backward(grad_output)
-    assert network.layers[1].weight.grad.isnan().any()
+    assert network.flat.grad.isnan().any()
 
 
 def test_gradients_of_inputs_alone():
@@ -113,26 +114,14 @@ def test_gradients_of_inputs_alone():
     inputs.requires_grad_()
     network(inputs).backward(grad_output)
     assert_close(inputs.grad, gradients[0])
-    assert all(parameter.grad is None for parameter in network.parameters())
-
-
-def test_second_derivatives_are_those_of_pytorch():
-    network, (inputs, _) = make(3, 2, 8), draw(10, 3)
-    results = []
-    for evaluate in (fused_network.evaluate, fused_network.layer_by_layer):
-        x = inputs.clone().requires_grad_()
-        parameters = list(network.parameters())
-        (first,) = torch.autograd.grad(evaluate(x, parameters).sum(), x, create_graph=True)
-        results.append(torch.autograd.grad((first**2).sum(), [x, *parameters[:-1]]))
-    for mine, its in zip(*results, strict=True):
-        assert_close(mine, its)
+    assert network.flat.grad is None
 
 
 def test_weights_changed_before_the_way_back_are_refused():
     network, (inputs, grad_output) = make(3, 2, 8), draw(10, 3)
     output = network(inputs)
     with torch.no_grad():
-        network.layers[1].weight += 1.0
+        network.flat += 1.0
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         output.backward(grad_output)
 
@@ -142,3 +131,37 @@ def test_other_inputs_are_left_to_pytorch():
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         network(torch.ones(4, 5))
     assert network.double()(inputs.double()).dtype == torch.float64
+
+
+def test_powers_of_ten():
+    y = np.linspace(-37, 38, 10_001).astype(np.float32)
+    f = np.empty_like(y)
+    network_kernels.power_of_ten(y, f)
+    np.testing.assert_allclose(f, 10.0 ** y.astype(np.float64), rtol=POWER_ROUNDING)
+    wild = np.array([np.nan, -np.inf, -60, 60, np.inf], np.float32)
+    f = np.empty_like(wild)
+    network_kernels.power_of_ten(wild, f)
+    assert np.isnan(f[0])
+    assert (f[1:3] < 1e-37).all()
+    assert (f[3:] > 1e38).all()
+
+
+@pytest.mark.parametrize("kept_blocks", [0, 2, 6])
+def test_what_is_kept_gives_the_bits_of_what_is_computed_again(kept_blocks):
+    """Of six blocks, the last one not full."""
+    network, (inputs, grad_output) = make(7, 3, 64), draw(5 * network_kernels.BLOCK + 20, 7)
+    packed = network.layout.packed(network.flat.detach().numpy())
+    network_kernels.transpose(packed)
+    size = kept_blocks * network_kernels.BLOCK * len(packed.biases)
+    arrays = inputs.numpy(), grad_output.numpy()
+    found = []
+    for kept in (0, size):
+        values, slopes = np.empty(kept, np.float32), np.empty(kept, np.float32)
+        output, gradient = np.empty(len(inputs), np.float32), np.zeros(len(network.flat))
+        network_kernels.forward(arrays[0], packed, output, values, slopes)
+        network_kernels.backward(
+            arrays[0], packed, arrays[1], gradient, arrays[0][:0], values, slopes
+        )
+        found.append((output, gradient))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -15,10 +15,14 @@ def make(seed=3, **sizes):
 
 
 def test_paper_network_has_17217_parameters():
-    assert sum(p.numel() for p in make().parameters()) == 17217
+    network = make()
+    assert sum(values.size for values in network.to_weights().values()) == 17217
+    assert [p.numel() for p in network.parameters()] == [len(network.flat)]
+    assert torch.count_nonzero(network.flat) == 17217  # the others pad rows
 
 
-def test_forward_equals_numpy_twin():
+@pytest.mark.parametrize("method", ["forward", "layer_by_layer"])
+def test_forward_equals_numpy_twin(method):
     network = make(hidden_layers=2, width=5)
     x = np.random.default_rng(0).normal(size=(11, 7)).astype(np.float32)
     hidden = x.astype(np.float64)
@@ -28,7 +32,7 @@ def test_forward_equals_numpy_twin():
         hidden = hidden @ weights[f"layers.{layer}.weight"].T + weights[f"layers.{layer}.bias"]
         if layer < 2:
             hidden = hidden * 0.5 * (1 + erf(hidden / math.sqrt(2)))
-    y = network(torch.from_numpy(x))
+    y = getattr(network, method)(torch.from_numpy(x))
     assert y.shape == (11,)
     np.testing.assert_allclose(y.detach().numpy(), hidden[:, 0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(f_from_output(y).detach(), 10.0 ** hidden[:, 0], rtol=1e-5)
@@ -52,6 +56,23 @@ def test_weights_survive_the_round_trip_as_copies():
     for values in weights.values():
         values[:] = 9.0
     assert torch.equal(network(x), expected) and torch.equal(again(x), expected)
+
+
+def test_weights_are_named_by_layer_and_come_from_the_shapes_alone():
+    weights = make(hidden_layers=2, width=6).to_weights()
+    assert {name: values.shape for name, values in weights.items()} == {
+        "layers.0.weight": (6, 7),
+        "layers.0.bias": (6,),
+        "layers.1.weight": (6, 6),
+        "layers.1.bias": (6,),
+        "layers.2.weight": (1, 6),
+        "layers.2.bias": (1,),
+    }
+    again = HaloToMassNet.from_weights(weights)
+    assert again.layout == (7, 2, 6)
+    for name, values in again.to_weights().items():
+        assert values.dtype == np.float32
+        np.testing.assert_array_equal(values, weights[name])
 
 
 @pytest.mark.parametrize("broken", ["bias", "output", "missing", "all"])

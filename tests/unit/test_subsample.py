@@ -88,7 +88,7 @@ def lattice():
 
 def draw_even(lattice, fraction, seed=0):
     sites, cells = lattice
-    return draw_even_subsample(cells, 8, fraction, rng(seed), lagrangian_site=sites, n_side=N_SIDE)
+    return draw_even_subsample(cells, 8, fraction, rng(seed), order=morton_order(sites, N_SIDE))
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.1, 0.37, 0.9, 1.0])
@@ -113,7 +113,7 @@ def test_even_draw_against_a_plain_one(fraction):
         quota = max(int(fraction * len(line) + 1e-9), 1) if line else 0
         ranks = ((np.arange(quota) + starts[cell]) * len(line) / max(quota, 1)).astype(int)
         expected += [line[rank] for rank in ranks]
-    sample = draw_even_subsample(cells, 20, fraction, rng(4), lagrangian_site=sites, n_side=N_SIDE)
+    sample = draw_even_subsample(cells, 20, fraction, rng(4), order=morton_order(sites, N_SIDE))
     np.testing.assert_array_equal(sample.particles, expected)
 
 
@@ -143,9 +143,3 @@ def test_even_draw_is_spread_out(lattice):
     even = scatter(lambda seed: draw_even(lattice, 0.05, seed))
     random = scatter(lambda seed: draw_subsample(cells, 8, 0.05, rng(seed)))
     assert even < 0.5 * random
-
-
-def test_even_draw_refuses_a_grid_beyond_its_curve(lattice):
-    sites, cells = lattice
-    with pytest.raises(ValueError, match="2048 nodes per side"):
-        draw_even_subsample(cells, 8, 0.1, rng(0), lagrangian_site=sites, n_side=2048)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -13,18 +14,28 @@ import torch
 from lagbias.config.sections import TrainingSettings
 from lagbias.runtime.device import DeviceFull
 from lagbias.runtime.termination import Terminated
-from lagbias.training import checkpoint, loop, losses
+from lagbias.training import checkpoint, loop, losses, steps
 from lagbias.training.batches import make_batches
-from lagbias.training.cpu_kernels import fused_network
+from lagbias.training.cpu_kernels import fused_network, training_step
+from lagbias.training.cpu_kernels.network_kernels import BLOCK, padded
 from lagbias.training.device_cells import DeviceCells, sum_by_cell
 from lagbias.training.loop import TrainingDiverged, train
-from lagbias.training.losses import CONSTRAINTS, Constraint
-from lagbias.training.optimiser import Adam
+from lagbias.training.losses import CONSTRAINTS, LOWEST_OUTPUT, Constraint
+from lagbias.training.optimiser import BETAS, EPSILON, Adam
+from lagbias.training.run import start
 from lagbias.training.torch_network import HaloToMassNet
 from lagbias.training.training_set import TrainingSet
 
 #: Roundings of float32, 6e-8, that some thirty steps of Adam let grow.
 CURVE_ROUNDING = 1e-4
+#: Of what ten steps compute, relative to the largest number of each array. It is that of y = -5,
+#: 2e-7, in the gradient of (y + 5)⁴ where y + 5 is 0.1; without that penalty, a tenth of it.
+STEP_ROUNDING = 2e-5
+#: Of second moments after fifty steps: roundings of float32, 6e-8, that may all have one sign.
+MOMENT_ROUNDING = 1e-6
+#: Of parameters, in units of the learning rate: Adam's steps have that size whatever the gradient,
+#: so that a small one counts with its own rounding; a number near one rounds by 6e-8 each time.
+PARAMETER_ROUNDING = 1e-3
 
 cuda = [
     pytest.mark.cuda,
@@ -52,6 +63,7 @@ def make_settings(**changes):
         "loss": "squared",
         "constraint": "normalise",
         "constraint_sample": 30,
+        "validation_interval": 1,
     }
     return TrainingSettings.model_construct(**{**values, **changes})
 
@@ -92,6 +104,31 @@ def initial_network(seed, settings):
     return HaloToMassNet(3, settings.hidden_layers, settings.width, generator=generator)
 
 
+def begin(data, settings, seed=1, device="cpu"):
+    return start(data, None, settings, seed, device, Event())
+
+
+def lower(network, inputs):
+    """Shift the output, so that half of the particles are penalised."""
+    with torch.no_grad():
+        network.flat[-1] += LOWEST_OUTPUT - network(inputs).median()
+        below = torch.count_nonzero(network(inputs) < LOWEST_OUTPUT).item()
+    assert 0.4 < below / len(inputs) < 0.6
+
+
+def wrap_steps(monkeypatch, wrap):
+    """Replace the steps of trainings, compiled or not, by ``wrap(steps)``."""
+    original = loop.steps_of
+    monkeypatch.setattr(loop, "steps_of", lambda run: wrap(original(run)))
+
+
+def count_steps(monkeypatch):
+    """Return a list to which each step adds its epoch."""
+    epochs = []
+    wrap_steps(monkeypatch, lambda step: lambda *batch: epochs.append(batch[0]) or step(*batch))
+    return epochs
+
+
 # --- cells on a device ---
 
 
@@ -101,7 +138,34 @@ def test_inputs_of_chosen_cells_one_after_another(data, device):
     rows = [row for j in chosen for row in range(data.cell_start[j], data.cell_start[j + 1])]
     index = torch.tensor(chosen, device=device)
     assert cells.rows(index, len(rows)).tolist() == rows
-    np.testing.assert_array_equal(cells.gather(index, len(rows)).cpu(), data.inputs[rows])
+    np.testing.assert_array_equal(
+        cells.inputs[cells.rows(index, len(rows))].cpu(), data.inputs[rows]
+    )
+
+
+def test_inputs_of_chosen_cells_for_the_compiled_step(data):
+    run, chosen = begin(data, make_settings()), np.array([17, 3, 40])
+    rows = [row for j in chosen for row in range(data.cell_start[j], data.cell_start[j + 1])]
+    arrays = (run.cells.inputs, run.cells.start, run.cells.size, run.cells.factor, run.cells.target)
+    cells = training_step.Cells(*(array.numpy() for array in arrays), 0.9)
+    result = np.full((len(rows) + 1, 3), 7.0, np.float32)
+    assert training_step._gather(cells, chosen, result) == len(rows)
+    np.testing.assert_array_equal(result[:-1], data.inputs[rows])
+    assert (result[-1] == 7.0).all()
+
+
+def test_sums_of_chosen_cells_and_the_penalty_of_their_particles(data):
+    network, chosen = initial_network(1, make_settings()), [17, 3, 40]
+    cells = DeviceCells.on_device(data, "cpu")
+    lower(network, cells.inputs)
+    total = int(cells.host_size[chosen].sum())
+    sums, penalty = cells.sums(network, torch.tensor(chosen), total)
+    expected = slow_masses(network.to_weights(), data) / data.cell_factor
+    np.testing.assert_allclose(sums.detach(), expected[chosen], rtol=1e-5)
+    rows = np.concatenate([np.arange(*data.cell_start[[j, j + 1]]) for j in chosen])
+    below = np.minimum(network(cells.inputs[rows]).detach().numpy() - LOWEST_OUTPUT, 0.0)
+    assert 0 < np.count_nonzero(below) < total
+    assert penalty.item() == pytest.approx(np.sum(below.astype(np.float64) ** 4), rel=1e-5)
 
 
 def test_sums_of_ragged_cells_and_their_gradient():
@@ -141,31 +205,136 @@ def test_batches_are_partitions_drawn_anew_unless_fixed(fixed):
 
 
 def test_adam_takes_the_steps_of_pytorch_bit_by_bit():
-    generator = torch.Generator().manual_seed(1)
-    start = [torch.randn(shape, generator=generator) for shape in [(5, 3), (5,), (1, 5), (1,)]]
-    ours, theirs = ([torch.nn.Parameter(p.clone()) for p in start] for _ in range(2))
-    optimiser, reference = Adam(ours), torch.optim.Adam(theirs, fused=True)
+    drawn = torch.randn(29, generator=torch.Generator().manual_seed(1))
+    ours, theirs = (torch.nn.Parameter(drawn.clone()) for _ in range(2))
+    optimiser, reference = Adam(ours), torch.optim.Adam([theirs], fused=True)
+    weight = torch.arange(1.0, 30.0)
     for step in range(20):
-        for parameters in (ours, theirs):
-            squares = ((p - 0.1 * step) ** 2 * (n + 1) for n, p in enumerate(parameters))
-            sum(square.sum() for square in squares).backward()
+        for parameter in (ours, theirs):
+            (weight * (parameter - 0.1 * step) ** 2).sum().backward()
         reference.param_groups[0]["lr"] = 2e-3 * 0.9**step
         reference.step()
         reference.zero_grad()
         optimiser.step(2e-3 * 0.9**step)
-        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+        assert ours.grad is None
+        assert torch.equal(ours, theirs)
+    state = reference.state[theirs]
+    assert torch.equal(optimiser.first_moment, state["exp_avg"])
+    assert torch.equal(optimiser.second_moment, state["exp_avg_sq"])
+    assert optimiser.steps == state["step"] == 20
+
+
+def test_compiled_adam_takes_the_steps_of_the_other():
+    """From large gradients to those below ε and none."""
+    rng = np.random.default_rng(1)
+    scale = np.repeat([1e3, 1.0, 1e-7, 1e-9, 0.0], 20)
+    parameter = torch.nn.Parameter(torch.from_numpy(rng.normal(size=100).astype(np.float32)))
+    optimiser, before = Adam(parameter), parameter.detach().numpy().copy()
+    state = before.copy(), *np.zeros((2, 100), np.float32), np.zeros((), np.float32)
+    compiled = training_step.Adam(*state, *BETAS, EPSILON)
+    for step in range(50):
+        gradient = scale * rng.normal(0.5, 1.0, 100)
+        parameter.grad = torch.from_numpy(gradient.astype(np.float32))
+        optimiser.step(2e-3 * 0.9**step)
+        training_step._adam_step(compiled, gradient, 2e-3 * 0.9**step)
+    assert compiled.steps == optimiser.steps == 50
+    first, second = optimiser.first_moment.numpy(), optimiser.second_moment.numpy()
+    assert (np.abs(compiled.first_moment - first) <= STEP_ROUNDING * scale).all()
+    np.testing.assert_allclose(compiled.second_moment, second, rtol=MOMENT_ROUNDING)
+    expected = parameter.detach().numpy()
+    assert np.abs(compiled.parameters - expected).max() <= PARAMETER_ROUNDING * 2e-3
+    moved = np.abs(expected - before).reshape(5, 20).max(axis=1)
+    assert (moved[:4] > 1e-3).all() and moved[4] == 0
+    np.testing.assert_array_equal(compiled.parameters[80:], before[80:])
 
 
 def test_a_step_does_not_load_a_compiler():
     """Its import takes a second, in each of 80 trainings."""
     code = (
-        "import sys, torch; import lagbias.training.loop as loop; "
-        "net = loop.HaloToMassNet(3, generator=torch.Generator().manual_seed(0)); "
-        "net(torch.ones(4, 3)).sum().backward(); loop.Adam(net.parameters()).step(0.1); "
+        "import sys, numpy as np, torch; from threading import Event; "
+        "from lagbias.config.sections import TrainingSettings; "
+        "from lagbias.training import run, steps; "
+        "from lagbias.training.training_set import TrainingSet; "
+        "one = np.ones(2, np.float32); "
+        "data = TrainingSet(np.ones((4, 3), np.float32), np.array([0, 1, 4]), one, one, 2); "
+        f"settings = TrainingSettings.model_construct(**{make_settings().model_dump()!r}); "
+        "state = run.start(data, None, settings, 0, 'cpu', Event()); "
+        "kinds = steps.compiled_steps, steps.pytorch_steps; "
+        "[kind(state)(1, torch.tensor([0, 1]), 4) for kind in kinds]; "
         "sys.exit('torch._dynamo' in sys.modules or 'sympy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("penalised", [False, True])
+@pytest.mark.parametrize(
+    ("cells_per_batch", "kept_blocks"), [(9, 0), (9, 1), (90, 0), (90, 2), (90, 4)]
+)
+@pytest.mark.parametrize("constraint", ["normalise", "none"])
+def test_compiled_steps_are_those_of_pytorch(
+    data, constraint, cells_per_batch, kept_blocks, penalised, monkeypatch
+):
+    """After one step and after ten, on batches of one block or four, of which some are kept."""
+    settings = make_settings(width=10, constraint=constraint, cells_per_batch=cells_per_batch)
+    kept = kept_blocks * BLOCK * settings.hidden_layers * padded(settings.width)
+    monkeypatch.setattr(steps, "KEPT", 8 * kept)
+    mine, its = (begin(data, settings) for _ in range(2))
+    padding = mine.network.flat.detach() == 0
+    if penalised:
+        for run in (mine, its):
+            lower(run.network, run.cells.inputs)
+    step, reference = steps.compiled_steps(mine), steps.pytorch_steps(its)
+    batches = [(epoch, batch) for epoch in range(1, 11) for batch in mine.batches(epoch)][:10]
+    size = mine.cells.host_size
+    # ever larger ones, for which there must be more memory
+    for number, (epoch, batch) in enumerate(sorted(batches, key=lambda b: size[b[1]].sum())):
+        chosen, total = torch.from_numpy(batch), int(size[batch].sum())
+        assert -(-total // BLOCK) == (1 if cells_per_batch == 9 else 4)
+        found, expected = step(epoch, chosen, total), reference(epoch, chosen, total)
+        assert found.shape == (2,) and found.dtype == torch.float32
+        np.testing.assert_allclose(found, expected, rtol=STEP_ROUNDING)
+        if number in (0, 9):
+            assert_close_states(mine, its)
+    assert mine.optimiser.steps == its.optimiser.steps == 10
+    assert padding.any() and not mine.network.flat[padding].any()
+
+
+def assert_close_states(one, other):
+    """Assert that two runs agree to rounding in all that changes during training."""
+    tensors = other.tensors()
+    for name, tensor in one.tensors().items():
+        limit = STEP_ROUNDING * tensors[name].abs().max()
+        if name == "parameter":
+            limit = PARAMETER_ROUNDING * other.settings.learning_rate
+        elif name == "second_moment":
+            limit = 2 * STEP_ROUNDING * tensors[name].abs().max()
+        assert (tensor - tensors[name]).abs().max() <= limit, name
+
+
+@pytest.mark.parametrize("loss", ["squared", "another"])
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_compiled_steps_are_chosen_for_what_they_can_do(data, constraint, loss, monkeypatch):
+    monkeypatch.setitem(losses.LOSSES, "another", losses.squared)
+    for name in ("compiled_steps", "pytorch_steps"):
+        monkeypatch.setattr(steps, name, lambda run, name=name: name)
+    run = begin(data, make_settings(loss=loss, constraint=constraint))
+    compiled = loss == "squared" and constraint in ("normalise", "none")
+    assert steps.steps_of(run) == ("compiled_steps" if compiled else "pytorch_steps")
+
+
+@pytest.mark.parametrize(
+    "kind", ["float64 inputs", "float64 network", pytest.param("cuda", marks=cuda)]
+)
+def test_pytorchs_steps_are_chosen_where_there_are_no_kernels(data, kind, monkeypatch):
+    for name in ("compiled_steps", "pytorch_steps"):
+        monkeypatch.setattr(steps, name, lambda run, name=name: name)
+    if kind == "float64 inputs":
+        data = replace(data, inputs=data.inputs.astype(np.float64))
+    run = begin(data, make_settings(), device="cuda" if kind == "cuda" else "cpu")
+    if kind == "float64 network":
+        run.network.double()
+    assert steps.steps_of(run) == "pytorch_steps"
 
 
 @pytest.mark.parametrize("constraint", ["normalise", "none"])
@@ -207,9 +376,11 @@ def test_normalise_keeps_the_scale_of_the_output_near_one(data, monkeypatch):
         ends = [train(data, settings, seed=seed).normalisation for seed in range(4)]
         return np.abs(np.log10(ends)).max()
 
-    held = farthest()
+    assert farthest() < 0.1
+    monkeypatch.setattr(loop, "steps_of", steps.pytorch_steps)
+    assert farthest() < 0.1
     monkeypatch.setattr(CONSTRAINTS["normalise"], "penalty", Constraint.penalty)
-    assert held < 0.1 < farthest()
+    assert farthest() > 0.1
 
 
 def test_training_lowers_the_loss(data):
@@ -231,6 +402,22 @@ def test_validation_measures_the_normalised_field_and_leaves_training_alone(data
     assert np.isnan(without.history["validation_loss_per_cell"]).all()
     without.history["validation_loss_per_cell"] = found
     assert_equal(trained, without)
+
+
+@pytest.mark.parametrize(
+    ("interval", "measured"), [(1, [1, 2, 3, 4, 5, 6]), (2, [2, 4, 6]), (4, [2, 6]), (7, [6])]
+)
+def test_validation_is_measured_at_intervals_back_from_the_last_epoch(data, interval, measured):
+    every, some = (
+        train(data, make_settings(validation_interval=epochs), seed=4, validation=data)
+        for epochs in (1, interval)
+    )
+    found = some.history["validation_loss_per_cell"]
+    assert (np.flatnonzero(np.isfinite(found)) + 1).tolist() == measured
+    expected = every.history["validation_loss_per_cell"]
+    np.testing.assert_array_equal(found[np.isfinite(found)], expected[np.isfinite(found)])
+    some.history["validation_loss_per_cell"] = expected
+    assert_equal(some, every)
 
 
 def test_equal_seeds_give_equal_networks(data):
@@ -270,18 +457,29 @@ def test_cuda_trains_like_the_cpu(data, constraint):
 # --- checkpoints ---
 
 
-def stop_in_epoch(monkeypatch, number, error):
-    """Raise an error in the middle of an epoch."""
-    original, seen = losses.LOSSES["squared"], 0
+def stop_in_epoch(monkeypatch, number, act):
+    """Call a function in the middle of an epoch, between two of its steps."""
 
-    def interrupted(model, target):
-        nonlocal seen
-        seen += len(model)
-        if seen > 90 * (number - 0.5):
-            raise error
-        return original(model, target)
+    def wrap(step):
+        batches = 0
 
-    monkeypatch.setitem(losses.LOSSES, "squared", interrupted)
+        def interrupted(epoch, chosen, total):
+            nonlocal batches
+            batches += epoch == number
+            if batches == 3:
+                act()
+            return step(epoch, chosen, total)
+
+        return interrupted
+
+    wrap_steps(monkeypatch, wrap)
+
+
+def raising(error):
+    def act():
+        raise error
+
+    return act
 
 
 @pytest.mark.parametrize("constraint", CONSTRAINTS)
@@ -290,17 +488,45 @@ def test_resumed_equals_unbroken_bit_by_bit(data, constraint, tmp_path, monkeypa
     unbroken = train(data, settings, seed=1)
     arguments = {"seed": 1, "checkpoint": path, "checkpoint_interval": 0.0}
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-        stop_in_epoch(patched, 4, ZeroDivisionError())
+        stop_in_epoch(patched, 4, raising(ZeroDivisionError()))
         train(data, settings, **arguments)
-    epochs, original = [], loop._train_epoch
-    monkeypatch.setattr(
-        loop,
-        "_train_epoch",
-        lambda run, epoch, bar: epochs.append(epoch) or original(run, epoch, bar),
-    )
+    epochs = count_steps(monkeypatch)
     for _ in range(2):  # the second time from the checkpoint of the last epoch
         assert_equal(train(data, settings, **arguments), unbroken)
-    assert epochs == [4, 5, 6]
+    assert epochs == [4] * 4 + [5] * 4 + [6] * 4
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_a_completed_training_is_kept_and_resumed_at_once(data, constraint, tmp_path, monkeypatch):
+    """Long before a checkpoint is due."""
+    settings, path = make_settings(constraint=constraint), tmp_path / "checkpoint"
+    arguments = {"seed": 1, "validation": data, "checkpoint": path, "checkpoint_interval": 1e3}
+    first = train(data, settings, **arguments)
+    assert checkpoint.read(path)["epoch"] == 6
+    content, epochs = path.read_bytes(), count_steps(monkeypatch)
+    assert_equal(train(data, settings, **arguments), first)
+    assert epochs == []
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_a_training_that_is_told_to_stop_keeps_its_complete_epochs(
+    data, constraint, tmp_path, monkeypatch, caplog
+):
+    settings, path, stop = make_settings(constraint=constraint), tmp_path / "checkpoint", Event()
+    unbroken = train(data, settings, seed=1)
+    arguments = {"seed": 1, "checkpoint": path, "checkpoint_interval": 1e3}
+    with monkeypatch.context() as patched, pytest.raises(SystemExit, match="with the others"):
+        stop_in_epoch(patched, 4, stop.set)
+        epochs = count_steps(patched)
+        train(data, settings, stop=stop, **arguments)
+    assert epochs == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 3
+    assert checkpoint.read(path)["epoch"] == 3
+    assert "its state after epoch 3 is kept" in caplog.text
+    with pytest.raises(SystemExit):  # before its first step
+        train(data, settings, stop=stop, **arguments)
+    assert checkpoint.read(path)["epoch"] == 3
+    assert_equal(train(data, settings, stop=Event(), **arguments), unbroken)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +545,7 @@ def test_an_interrupted_training_keeps_its_last_complete_epoch(
     path = tmp_path / "checkpoint"
     unbroken = train(data, make_settings(), seed=1)
     with monkeypatch.context() as patched, pytest.raises(raised) as caught:
-        stop_in_epoch(patched, 4, error)
+        stop_in_epoch(patched, 4, raising(error))
         train(data, make_settings(), seed=1, checkpoint=path)
     if raised is DeviceFull:
         words = "training on batches of up to", "last checkpoint", "training.cells_per_batch"
@@ -330,10 +556,16 @@ def test_an_interrupted_training_keeps_its_last_complete_epoch(
 
 
 def test_nothing_is_kept_before_the_interval_or_after_an_error(data, tmp_path, monkeypatch):
-    train(data, make_settings(), seed=1, checkpoint=tmp_path / "checkpoint")
-    stop_in_epoch(monkeypatch, 4, ZeroDivisionError())
+    arguments = {"checkpoint": tmp_path / "checkpoint", "checkpoint_interval": 1e3}
+    seen = []
+    with monkeypatch.context() as patched:
+        stop_in_epoch(patched, 6, lambda: seen.append(list(tmp_path.iterdir())))
+        train(data, make_settings(), seed=1, **arguments)
+    assert seen == [[]]
+    (tmp_path / "checkpoint").unlink()
+    stop_in_epoch(monkeypatch, 4, raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
-        train(data, make_settings(), seed=1, checkpoint=tmp_path / "checkpoint")
+        train(data, make_settings(), seed=1, **arguments)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -374,21 +606,23 @@ def test_fingerprint_depends_on_settings_and_data(data):
 
     assert key() == key()
     assert key() != key({"learning_rate": 1e-3})
+    assert key() != key({"validation_interval": 2})  # the history depends on it
     assert key() != key(target=data.target + np.float32(1e-6))
 
 
 # --- failures and reports ---
 
 
-def test_values_that_are_not_finite_stop_the_training(data):
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_values_that_are_not_finite_stop_the_training(data, constraint):
     data.inputs[17] = np.nan
     with pytest.raises(TrainingDiverged, match=r"epoch 1: .* not finite from step \d of 4"):
-        train(data, make_settings(), seed=0)
+        train(data, make_settings(constraint=constraint), seed=0)
 
 
 def test_a_loss_that_runs_away_stops_the_training(data, monkeypatch):
-    squared = losses.LOSSES["squared"]
-    monkeypatch.setitem(losses.LOSSES, "squared", lambda *fields: 1e4 * squared(*fields))
+    factor = torch.tensor([1e4, 1.0])  # of the loss that a step returns
+    wrap_steps(monkeypatch, lambda step: lambda *batch: factor * step(*batch))
     with pytest.raises(TrainingDiverged, match=r"epoch 2: .* 100 times .* was 0\.0018\. Lower"):
         train(data, make_settings(), seed=0)
 

@@ -1,14 +1,13 @@
 """Ensembles of trained networks as functions of their inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from lagbias.runtime.device import explain_oom, in_chunks
+from lagbias.training.cpu_kernels.compiled_network import CompiledNetwork
 from lagbias.training.network import Network
-from lagbias.training.torch_network import HaloToMassNet, f_from_output
 
 __all__ = ["Ensemble", "with_unit_mean"]
 
@@ -23,7 +22,7 @@ class Ensemble:
     ----------
     networks : sequence of Network
         All with the same inputs.
-    device : str or torch.device, keyword-only
+    device : {"cpu", "cuda"}, keyword-only
         Where to evaluate them.
 
     Raises
@@ -32,14 +31,11 @@ class Ensemble:
         If the GPU is out of memory; also raised by the methods.
     """
 
-    def __init__(self, networks: Sequence[Network], *, device: str | torch.device = "cpu"):
-        self._device = torch.device(device)
+    def __init__(self, networks: Sequence[Network], *, device: str = "cpu"):
+        self._device = device
         with explain_oom("putting networks on it"):
-            self._networks = [
-                HaloToMassNet.from_weights(n.weights).to(device).requires_grad_(False)
-                for n in networks
-            ]
-        self._normalisations = [float(n.normalisation) for n in networks]
+            self._networks = [_on_device(n.weights, device) for n in networks]
+        self._normalisations = [np.float32(n.normalisation) for n in networks]
 
     def __len__(self) -> int:
         return len(self._networks)
@@ -52,8 +48,7 @@ class Ensemble:
         inputs : ndarray, float32, shape (P, n_inputs)
             Whitened features, dimensionless.
         threads : int, keyword-only
-            Chunks of particles evaluated concurrently; the result does not depend on it. Set
-            torch's own threads to one: they gain nothing on layers this small.
+            Chunks of particles evaluated concurrently; the result does not depend on it.
 
         Returns
         -------
@@ -104,31 +99,28 @@ class Ensemble:
 
     def _evaluate(self, inputs: np.ndarray, result: np.ndarray) -> None:
         """Write the f of one chunk to `result`, shape (n_nets, p)."""
-        with torch.inference_mode():
-            batch = torch.tensor(inputs, dtype=torch.float32, device=self._device)
-            for row, network, scale in zip(
-                result, self._networks, self._normalisations, strict=True
-            ):
-                row[:] = (f_from_output(network(batch)) / scale).cpu().numpy()
+        for row, network, scale in zip(result, self._networks, self._normalisations, strict=True):
+            np.divide(network.f(inputs), scale, out=row)
 
     def _differentiate(self, inputs: np.ndarray, f: np.ndarray, gradient: np.ndarray) -> None:
         """Write the average f of one chunk to `f`, shape (p,), and its gradient to `gradient`."""
-        batch = torch.tensor(inputs, dtype=torch.float32, device=self._device, requires_grad=True)
-        total, grad = torch.zeros(len(batch), device=self._device), torch.zeros_like(batch)
-        # one network at a time: memory holds the activations of one only
+        f[:], gradient[:] = 0.0, 0.0
         for network, scale in zip(self._networks, self._normalisations, strict=True):
-            with torch.enable_grad():
-                one = f_from_output(network(batch)) / (scale * len(self))
-                # f of a particle depends on its own inputs only: the sum's gradient has all
-                grad += torch.autograd.grad(one.sum(), batch)[0]
-            total += one.detach()
-        f[:] = total.cpu().numpy()
-        gradient[:] = grad.cpu().numpy()
+            one, slopes = network.f_and_gradient(inputs)
+            f += one / (scale * len(self))
+            gradient += slopes / (scale * len(self))
 
 
-def with_unit_mean(
-    network: Network, inputs: np.ndarray, *, device: str | torch.device = "cpu"
-) -> Network:
+def _on_device(weights: Mapping[str, np.ndarray], device: str):
+    """Return a network with the methods ``f`` and ``f_and_gradient``."""
+    if device == "cpu":
+        return CompiledNetwork(weights)
+    from lagbias.training.torch_network import TorchNetwork
+
+    return TorchNetwork(weights, device)
+
+
+def with_unit_mean(network: Network, inputs: np.ndarray, *, device: str = "cpu") -> Network:
     """Normalise a network to ⟨f⟩ = 1 over a sample of particles.
 
     Training normalises over its own sub-sample; a larger, uniform sample gives ⟨f⟩ of all
@@ -139,7 +131,7 @@ def with_unit_mean(
     network : Network
     inputs : ndarray, float32, shape (P, n_inputs)
         Whitened features of a uniform sample of the box's particles, dimensionless.
-    device : str or torch.device, keyword-only
+    device : {"cpu", "cuda"}, keyword-only
         Where to evaluate it.
     """
     mean = Ensemble([network], device=device).evaluate(inputs).mean(dtype=np.float64)

@@ -71,7 +71,7 @@ def model_fields(
     n_grid, n_cells : int, keyword-only
         Nodes per side of the evaluation grid, and cells per side of the training grid.
     threads : int, keyword-only
-        Threads of evaluation and painting; set torch's own to one.
+        Threads of evaluation and painting.
     """
     fields = np.zeros((len(ensemble), n_grid, n_grid, n_grid))
     in_cells = np.zeros((n_cells, n_cells, n_cells))

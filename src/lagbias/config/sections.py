@@ -239,6 +239,10 @@ class HaloSample(Section):
         return self
 
 
+#: Particles of sub-samples that are read together: their inputs take half a gigabyte.
+_PARTICLES_AT_ONCE = 1e7
+
+
 class TrainingSettings(Section):
     """The network and its training (paper §2.1 and §2.2)."""
 
@@ -255,6 +259,10 @@ class TrainingSettings(Section):
     hidden_layers: PositiveInteger = Field(description="Number of hidden layers.")
     width: PositiveInteger = Field(description="Neurons per hidden layer.")
     epochs: PositiveInteger = Field(description="Passes over the training set.")
+    validation_interval: PositiveInteger = Field(
+        description="Epochs between measurements of the loss on the validation box, counted back "
+        "from the last epoch."
+    )
     learning_rate: PositiveNumber = Field(
         lt=1, description="Learning rate of Adam in the first epoch."
     )
@@ -280,6 +288,18 @@ class TrainingSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(
         description="Device for training; `auto` uses CUDA if available."
     )
+
+    def networks_at_once(self, box_particles: float, threads: int = 1) -> int:
+        """Return the number of networks whose sub-samples a job holds in memory together.
+
+        Parameters
+        ----------
+        box_particles : float
+            Particles in the training box.
+        threads : int
+            Networks trained at the same time.
+        """
+        return max(threads, int(_PARTICLES_AT_ONCE / (self.subsample * box_particles)), 1)
 
 
 class EvaluationSettings(Section):

@@ -1,12 +1,14 @@
-"""Devices of PyTorch, evaluation in chunks, and errors of full GPUs."""
+"""Devices of PyTorch, evaluation in chunks, and errors of full GPUs.
+
+PyTorch is imported only where it is needed: on a CPU, trained networks do without it.
+"""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-import torch
-
+from lagbias.runtime import gpu_presence
 from lagbias.runtime.messages import first_line
 
 __all__ = ["DeviceFull", "choose_device", "explain_oom", "in_chunks"]
@@ -23,7 +25,7 @@ class DeviceFull(MemoryError):
     """The GPU is out of memory; the message names the task and the remedies."""
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str) -> str:
     """Return the device that the configuration asks for.
 
     Parameters
@@ -36,6 +38,10 @@ def choose_device(name: str) -> torch.device:
     ValueError
         If CUDA is requested but not available.
     """
+    if name == "cpu" or (name == "auto" and not gpu_presence.has_driver()):
+        return "cpu"
+    import torch
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -43,14 +49,14 @@ def choose_device(name: str) -> torch.device:
             "training.device is 'cuda', but PyTorch finds no CUDA device. Install a CUDA build of "
             "PyTorch, request a GPU for the job, or set training.device to 'auto'."
         )
-    return torch.device(name)
+    return name
 
 
 def in_chunks(
     work: Callable[[slice], _Result],
     count: int,
     *,
-    device: str | torch.device,
+    device: str,
     task: str,
     threads: int = 1,
 ) -> list[_Result]:
@@ -62,7 +68,7 @@ def in_chunks(
         Takes a slice of rows.
     count : int
         Number of rows.
-    device : str or torch.device, keyword-only
+    device : {"cpu", "cuda"}, keyword-only
         Where `work` computes; determines the length of the chunks.
     task : str, keyword-only
         What `work` does, for error messages, such as "evaluating networks".
@@ -79,7 +85,7 @@ def in_chunks(
     DeviceFull
         If the GPU is out of memory.
     """
-    chunk = _CHUNK[torch.device(device).type]
+    chunk = _CHUNK[device]
     parts = [slice(first, min(first + chunk, count)) for first in range(0, count, chunk)]
     with explain_oom(task):
         if threads == 1:
@@ -107,6 +113,8 @@ def explain_oom(task: str, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        import torch
+
         full = isinstance(error, torch.OutOfMemoryError) or any(t in str(error) for t in _FULL)
         if not full:
             raise

@@ -32,6 +32,7 @@ _SETTINGS = (
     "hidden_layers",
     "width",
     "epochs",
+    "validation_interval",
     "learning_rate",
     "learning_rate_decay",
     "cells_per_batch",
@@ -75,8 +76,8 @@ def fingerprint(
 class CheckpointWriter:
     """Context manager that writes checkpoints of a training at intervals.
 
-    When the block ends because the process is to stop (see `lagbias.runtime.termination`, or
-    Ctrl-C) or memory is full, it writes the state after the last complete epoch. Other errors
+    When the block ends, be it because the process is to stop (see `lagbias.runtime.termination`,
+    or Ctrl-C) or memory is full, it writes the state after the last complete epoch. Other errors
     write nothing.
 
     Parameters
@@ -98,12 +99,13 @@ class CheckpointWriter:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        if self._unwritten is None or not isinstance(error, _INTERRUPTIONS):
+        if self._unwritten is None or not (error is None or isinstance(error, _INTERRUPTIONS)):
             return
         epoch = int(self._unwritten["epoch"])
         self._write()
-        why = str(error) or kind.__name__
-        logger.warning("Training stopped (%s): its state after epoch %d is kept.", why, epoch)
+        if error is not None:
+            why = str(error) or kind.__name__
+            logger.warning("Training stopped (%s): its state after epoch %d is kept.", why, epoch)
 
     def update(self, tensors: Mapping[str, torch.Tensor], history: Mapping[str, list]) -> None:
         """Copy the state at the end of an epoch, and write it if the interval has passed.

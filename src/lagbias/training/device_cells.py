@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import torch
 
 from lagbias.runtime.device import explain_oom, in_chunks
+from lagbias.training.losses import non_negativity
 from lagbias.training.torch_network import HaloToMassNet, f_from_output
 from lagbias.training.training_set import TrainingSet
 
@@ -51,10 +51,10 @@ class DeviceCells:
         """Return the loss per cell of f = 1."""
         return torch.mean((self.factor * self.size - self.target).double() ** 2).item()
 
-    def evaluate(
+    def sums(
         self, network: HaloToMassNet, cells: torch.Tensor, total: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Evaluate a network on the particles of some cells.
+        """Sum f over some cells.
 
         Parameters
         ----------
@@ -67,22 +67,13 @@ class DeviceCells:
 
         Returns
         -------
-        output : Tensor, shape (total,)
-            y of the particles, cell by cell, dimensionless.
         sums : Tensor, shape (B,)
             Σ 10^y of each cell, dimensionless.
+        penalty : Tensor, scalar
+            `lagbias.training.losses.non_negativity` of their particles.
         """
-        output = network(self.gather(cells, total))
-        return output, sum_by_cell(f_from_output(output), self.size[cells])
-
-    def gather(self, cells: torch.Tensor, total: int) -> torch.Tensor:
-        """Return the inputs of some cells, shape (total, n_inputs); see `evaluate`."""
-        if self.inputs.is_cpu:
-            result = self.inputs.new_empty(total, self.inputs.shape[1])
-            arrays = (self.inputs, self.start, self.size, cells, result)
-            _copy_runs(*(tensor.numpy() for tensor in arrays))
-            return result
-        return self.inputs[self.rows(cells, total)]
+        output = network(self.inputs[self.rows(cells, total)])
+        return sum_by_cell(f_from_output(output), self.size[cells]), non_negativity(output)
 
     def rows(self, cells: torch.Tensor, total: int) -> torch.Tensor:
         """Return the rows of the particles of some cells, int64, shape (total,)."""
@@ -97,7 +88,7 @@ class DeviceCells:
             parts = in_chunks(
                 lambda part: f_from_output(network(self.inputs[part])),
                 len(self.inputs),
-                device=self.inputs.device,
+                device=self.inputs.device.type,
                 task="evaluating the network on every cell",
             )
             return self.factor.double() * sum_by_cell(torch.cat(parts).double(), self.size)
@@ -114,14 +105,3 @@ class DeviceCells:
 def sum_by_cell(values: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
     """Sum runs of `sizes` values; unlike index_add_, in a fixed order on every device."""
     return torch.segment_reduce(values, "sum", lengths=sizes, unsafe=True)
-
-
-@numba.njit(cache=True)
-def _copy_runs(inputs, start, size, cells, result):  # pragma: no cover - compiled
-    """Copy the rows of some cells, one cell after another."""
-    row = 0
-    for cell in cells:
-        for source in range(start[cell], start[cell] + size[cell]):
-            for column in range(inputs.shape[1]):
-                result[row, column] = inputs[source, column]
-            row += 1

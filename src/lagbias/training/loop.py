@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,20 +14,10 @@ from tqdm import tqdm
 
 from lagbias.runtime.device import explain_oom
 from lagbias.runtime.progress import bar
-from lagbias.training.batches import generator, make_batches
 from lagbias.training.checkpoint import CheckpointWriter, fingerprint, resume
-from lagbias.training.device_cells import DeviceCells
-from lagbias.training.losses import (
-    CONSTRAINTS,
-    LOSSES,
-    Constraint,
-    ConstraintSetup,
-    Step,
-    non_negativity,
-)
 from lagbias.training.network import Network
-from lagbias.training.optimiser import Adam
-from lagbias.training.torch_network import HaloToMassNet
+from lagbias.training.run import HISTORY, Run, start
+from lagbias.training.steps import Stepper, steps_of
 from lagbias.training.training_set import TrainingSet
 
 if TYPE_CHECKING:
@@ -37,7 +27,6 @@ __all__ = ["TrainingDiverged", "train"]
 
 logger = logging.getLogger(__name__)
 
-_HISTORY = ("loss_per_cell", "mean_f", "learning_rate", "validation_loss_per_cell")
 #: A loss above this multiple of that of f = 1 means divergence; a healthy one is below 1.
 _DIVERGED = 100.0
 #: Epochs between log lines where there is no progress bar.
@@ -57,6 +46,7 @@ def train(
     device: str | torch.device = "cpu",
     checkpoint: Path | None = None,
     checkpoint_interval: float = 2.0,
+    stop: Event | None = None,
 ) -> Network:
     """Train one network with Adam on batches of random cells.
 
@@ -69,8 +59,8 @@ def train(
     seed : int, keyword-only
         Seed of the initial weights and the batches, not negative.
     validation : TrainingSet, optional, keyword-only
-        Cells of another box, on which the loss is measured after every epoch; training does not
-        depend on it.
+        Cells of another box, on which the loss is measured in some epochs
+        (``validation_interval``), the last one included; training does not depend on it.
     device : str or torch.device, keyword-only
         Where to train. Equal seed, device and number of PyTorch threads give equal weights, bit by
         bit on the CPU. The caller sets PyTorch's threads; one is a good choice.
@@ -81,6 +71,8 @@ def train(
     checkpoint_interval : float, keyword-only
         Minimum interval between checkpoints [s], written at the end of an epoch; also written on
         SIGTERM (see `lagbias.runtime.termination`).
+    stop : Event, optional, keyword-only
+        Set by another thread, it ends this training as SIGTERM ends one in the main thread.
 
     Returns
     -------
@@ -94,23 +86,24 @@ def train(
     lagbias.runtime.device.DeviceFull
         If the GPU is out of memory; the last checkpoint is kept.
     """
-    run = _start(training_set, validation, settings, seed, device)
+    run = start(training_set, validation, settings, seed, device, stop or Event())
     key, done = "", 0
     if checkpoint:
         sets = [training_set] if validation is None else [training_set, validation]
         key = fingerprint(sets, settings, seed=seed, device=device)
         done = resume(checkpoint, key, run.tensors(), run.history)
     steps_per_epoch = len(run.batches(1))
+    step = steps_of(run)
     writer = CheckpointWriter(checkpoint, key, checkpoint_interval)
     steps = bar(total=settings.epochs * steps_per_epoch, desc=f"training seed {seed}", unit="step")
     with writer, steps:
         steps.update(done * steps_per_epoch)
         for epoch in range(done + 1, settings.epochs + 1):
             started = time.monotonic()
-            loss, mean_f = _train_epoch(run, epoch, steps)
+            loss, mean_f = _train_epoch(run, step, epoch, steps)
             speed = len(run.cells.inputs) / (time.monotonic() - started)
-            record = (loss, mean_f, run.learning_rate(epoch), run.validation_loss())
-            for name, value in zip(_HISTORY, record, strict=True):
+            record = (loss, mean_f, run.learning_rate(epoch), run.validation_loss(epoch))
+            for name, value in zip(HISTORY, record, strict=True):
                 run.history[name].append(value)
             _report(run, epoch, steps, speed)
             writer.update(run.tensors(), run.history)
@@ -124,81 +117,7 @@ def train(
     )
 
 
-@dataclass(frozen=True)
-class _Run:
-    """State of one training."""
-
-    settings: TrainingSettings
-    seed: int
-    cells: DeviceCells
-    validation: DeviceCells | None
-    network: HaloToMassNet
-    optimiser: Adam
-    constraint: Constraint
-    history: dict[str, list[float]]
-
-    def learning_rate(self, epoch: int) -> float:
-        return self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
-
-    def batches(self, epoch: int) -> list[np.ndarray]:
-        """Return the cells of each batch of an epoch."""
-        n_cells = len(self.cells.host_size)
-        return make_batches(n_cells, self.settings, seed=self.seed, epoch=epoch)
-
-    def validation_loss(self) -> float:
-        """Return the loss per cell of the normalised model field on the validation box."""
-        if self.validation is None:
-            return float("nan")
-        mass = self.validation.masses(self.network)
-        model = mass * (self.validation.n_cells / mass.sum())
-        loss = LOSSES[self.settings.loss](model, self.validation.target.double())
-        return loss.item() / len(mass)
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """Return everything that changes during training but the history."""
-        named = dict(self.network.state_dict())
-        for name in ("first_moments", "second_moments", "steps"):
-            tensors = getattr(self.optimiser, name)
-            named |= {f"{name}.{number}": tensor for number, tensor in enumerate(tensors)}
-        return {**named, "constraint": self.constraint.state}
-
-
-def _start(
-    training_set: TrainingSet,
-    validation: TrainingSet | None,
-    settings: TrainingSettings,
-    seed: int,
-    device: str | torch.device,
-) -> _Run:
-    """Move the data to the device and set up network, optimiser and constraint."""
-    cells = DeviceCells.on_device(training_set, device)
-    network = HaloToMassNet(
-        training_set.inputs.shape[1],
-        settings.hidden_layers,
-        settings.width,
-        generator=torch.Generator().manual_seed(seed),
-    ).to(device)
-    setup = ConstraintSetup(
-        occupied_cells=len(cells.size),
-        n_cells=cells.n_cells,
-        draw_sample=lambda: cells.draw_inputs(
-            settings.constraint_sample, generator(seed, "constraint", 0)
-        ),
-        device=device,
-    )
-    return _Run(
-        settings=settings,
-        seed=seed,
-        cells=cells,
-        validation=None if validation is None else DeviceCells.on_device(validation, device),
-        network=network,
-        optimiser=Adam(network.parameters()),
-        constraint=CONSTRAINTS[settings.constraint](setup),
-        history={name: [] for name in _HISTORY},
-    )
-
-
-def _train_epoch(run: _Run, epoch: int, steps: tqdm) -> tuple[float, float]:
+def _train_epoch(run: Run, step: Stepper, epoch: int, steps: tqdm) -> tuple[float, float]:
     """Train on all cells once; return loss per cell and mean f.
 
     Losses and masses stay on the device until the end, so that steps on a GPU run asynchronously.
@@ -213,7 +132,9 @@ def _train_epoch(run: _Run, epoch: int, steps: tqdm) -> tuple[float, float]:
         "needs less memory but changes the result.",
     ):
         for number, chosen in enumerate(order.split([len(batch) for batch in batches])):
-            record[number] = _step(run, epoch, chosen, totals[number])
+            if run.stop.is_set():
+                raise SystemExit("with the others")
+            record[number] = step(epoch, chosen, totals[number])
             steps.update(1)
         losses, masses = record.cpu().numpy().astype(np.float64).T
     loss = float(losses.sum() / len(cells.size))
@@ -221,21 +142,7 @@ def _train_epoch(run: _Run, epoch: int, steps: tqdm) -> tuple[float, float]:
     return loss, float(masses.sum() / cells.n_cells)
 
 
-def _step(run: _Run, epoch: int, chosen: torch.Tensor, total: int) -> torch.Tensor:
-    """Train on a batch of cells with `total` particles; return loss and sum of 1 + δ_model."""
-    cells = run.cells
-    output, sums = cells.evaluate(run.network, chosen, total)
-    mass, target = cells.factor[chosen] * sums, cells.target[chosen]
-    model = mass / run.constraint.scale(mass, chosen)
-    loss = LOSSES[run.settings.loss](model, target)
-    step = Step(run.network, sums, cells.size[chosen], mass, target, epoch)
-    penalty = non_negativity(output) + run.constraint.penalty(step)
-    (loss + penalty).backward()
-    run.optimiser.step(run.learning_rate(epoch))
-    return torch.stack([loss.detach(), model.detach().sum()])
-
-
-def _check_convergence(run: _Run, epoch: int, losses: np.ndarray, loss: float) -> None:
+def _check_convergence(run: Run, epoch: int, losses: np.ndarray, loss: float) -> None:
     """Raise TrainingDiverged if the losses of an epoch are not finite or too large."""
     broken = np.flatnonzero(~np.isfinite(losses))
     if len(broken):
@@ -255,7 +162,7 @@ def _check_convergence(run: _Run, epoch: int, losses: np.ndarray, loss: float) -
     )
 
 
-def _report(run: _Run, epoch: int, steps: tqdm, particles_per_second: float) -> None:
+def _report(run: Run, epoch: int, steps: tqdm, particles_per_second: float) -> None:
     """Show an epoch in the progress bar, or log some epochs where there is none."""
     text = (
         f"loss per cell {run.history['loss_per_cell'][-1]:.4f}, <f> "

@@ -14,6 +14,7 @@ from lagbias.training.torch_network import f_from_output
 __all__ = [
     "CONSTRAINTS",
     "LOSSES",
+    "LOWEST_OUTPUT",
     "Constraint",
     "ConstraintSetup",
     "FixedSample",

@@ -18,7 +18,8 @@ class Network(EnsembleLabels):
     """A trained network with its loss history.
 
     Losses and ⟨f⟩ of an epoch are averages over its batches, each with the weights of its own
-    step; the validation loss is that of the weights at the epoch's end, NaN without such a box.
+    step; the validation loss is that of the weights at the epoch's end, NaN where it was not
+    measured.
     """
 
     KIND: ClassVar[str] = "network"

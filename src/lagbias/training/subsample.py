@@ -6,8 +6,6 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from lagbias.training.morton import morton_order
-
 __all__ = ["DRAWS", "Subsample", "draw_even_subsample", "draw_subsample"]
 
 #: Particles per chunk; bounds temporary memory to some 10 MB.
@@ -85,8 +83,7 @@ def draw_even_subsample(
     fraction: float,
     rng: np.random.Generator,
     *,
-    lagrangian_site: np.ndarray,
-    n_side: int,
+    order: np.ndarray,
 ) -> Subsample:
     """Draw max(⌊fraction n_j⌋, 1) particles of each cell, evenly in Lagrangian space.
 
@@ -107,10 +104,8 @@ def draw_even_subsample(
         Fraction of each cell's particles, in (0, 1].
     rng : numpy.random.Generator
         Random numbers.
-    lagrangian_site : ndarray, integer, shape (P,)
-        Flat index (C order) of the initial-grid node of each particle.
-    n_side : int
-        Nodes of the initial grid per side, at most 1024.
+    order : ndarray, integer, shape (P,), keyword-only
+        The particles along the curve, from `lagbias.training.morton.morton_order`.
 
     Returns
     -------
@@ -120,10 +115,9 @@ def draw_even_subsample(
     Raises
     ------
     ValueError
-        If `fraction`, a cell index, `n_side` or a site is out of range, or there are no particles.
+        If `fraction` or a cell index is out of range, or there are no particles.
     """
     n_all, n_sub, next_slot, chosen = _quotas(cell_of_particle, n_cells, fraction)
-    order = morton_order(lagrangian_site, n_side)
     _take_evenly(order, cell_of_particle, rng.random(n_cells), n_all, n_sub, next_slot, chosen)
     return _of_occupied_cells(chosen, n_all, n_sub)
 

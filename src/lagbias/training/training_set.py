@@ -1,11 +1,12 @@
 """The particles of one network's training, grouped by cell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lagbias.grids import paint
+from lagbias.training.morton import morton_order
 from lagbias.training.subsample import DRAWS, Subsample
 
 __all__ = ["TrainingSet", "build_training_set", "sample_box"]
@@ -101,9 +102,9 @@ def sample_box(
     n_side: int,
     fraction: float,
     sampling: str,
-    rng: np.random.Generator,
-) -> TrainingSet:
-    """Draw a sub-sample of a box and build its training set.
+    seeds: Sequence[int],
+) -> list[TrainingSet]:
+    """Draw sub-samples of a box and build their training sets.
 
     Parameters
     ----------
@@ -114,7 +115,8 @@ def sample_box(
     halo_overdensity : ndarray, shape (n, n, n)
         δ_h on the training grid, dimensionless.
     inputs_at : callable
-        Takes initial-grid nodes (p,) and returns their inputs (p, n_inputs), float32.
+        Takes initial-grid nodes (p,) and returns their inputs (p, n_inputs), float32. It is called
+        once, with the nodes of all sub-samples.
     box_size : float, keyword-only
         Side L of the periodic box [Mpc/h].
     n_side : int, keyword-only
@@ -123,22 +125,26 @@ def sample_box(
         Fraction of each cell's particles, in (0, 1].
     sampling : str, keyword-only
         A name in `lagbias.training.subsample.DRAWS`.
-    rng : numpy.random.Generator, keyword-only
-        Random numbers.
+    seeds : sequence of int, keyword-only
+        Seeds of the random numbers, one for each sub-sample.
 
     Returns
     -------
-    TrainingSet
-        The occupied cells, with the inputs of their particles.
+    list of TrainingSet
+        The occupied cells, with the inputs of their particles, of each sub-sample.
     """
     cells = paint.cell_index(positions, box_size, len(halo_overdensity))
-    drawn = DRAWS[sampling](
-        cells,
-        halo_overdensity.size,
-        fraction,
-        rng,
-        lagrangian_site=lagrangian_site,
-        n_side=n_side,
-    )
-    inputs = inputs_at(lagrangian_site[drawn.particles])
-    return build_training_set(drawn, inputs, halo_overdensity)
+    # the same for all sub-samples
+    order = morton_order(lagrangian_site, n_side) if sampling == "even" else None
+    drawn = [
+        DRAWS[sampling](
+            cells, halo_overdensity.size, fraction, np.random.default_rng(seed), order=order
+        )
+        for seed in seeds
+    ]
+    inputs = inputs_at(lagrangian_site[np.concatenate([each.particles for each in drawn])])
+    ends = np.cumsum([len(each.particles) for each in drawn])
+    return [
+        build_training_set(each, its_inputs, halo_overdensity)
+        for each, its_inputs in zip(drawn, np.split(inputs, ends[:-1]), strict=True)
+    ]

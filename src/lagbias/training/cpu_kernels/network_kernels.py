@@ -1,30 +1,36 @@
 """Numba kernels of the fully connected network: forward and backward on blocks of particles.
 
 All matrix products of a layer (values, gradients of the inputs, gradients of the weights) use the
-same loop, `_product`, whose core holds a tile of four rows in vector registers. A block of
-particles goes through all layers before the next one starts, so that it stays in a core's cache;
-`backward` recomputes the values, which is cheaper than to load what `forward` could have stored.
-The order of every sum is fixed: equal arguments give equal bits.
+same loop, `_product`, whose core holds a tile of sums in vector registers. A block of particles
+goes through all layers before the next one starts, so that it stays in a core's cache. `backward`
+reads what `forward` kept of each block, or computes it again.
 
-Rows of work arrays are zero-padded to whole vectors (`padded`), blocks to whole tiles.
+The order of every sum is fixed, whatever the registers: equal arguments give equal bits.
+Rows of work arrays are zero-padded to `padded` numbers, blocks to whole tiles.
 """
 
 from typing import NamedTuple
 
 import numba
 import numpy as np
-from numba.core.codegen import get_host_cpu_features
 
-from lagbias.training.cpu_kernels.tile_product import ROWS, VECTOR, tile_product
+from lagbias.training.cpu_kernels.registers import REGISTERS
+from lagbias.training.cpu_kernels.tile_product import LANES, dot_product, tile_product
 
-__all__ = ["BLOCK", "Packed", "backward", "forward", "padded"]
+__all__ = [
+    "BLOCK",
+    "Packed",
+    "backward",
+    "forward",
+    "padded",
+    "power_of_ten",
+    "transpose",
+]
 
 #: Particles per block: with two values for each neuron of the paper's network, 245 kB.
 BLOCK = 96
 #: Blocks whose gradients are summed in float32; sums over more particles are float64.
 _GROUP = 32
-# 4 x 64 sums fill half of the 32 registers of AVX-512; others hold 4 x 16
-_WIDE = 4 if "+avx512f" in get_host_cpu_features() else 1
 # Without "nnan": NaN must propagate, so that training detects it.
 _FLAGS = {"contract"}
 
@@ -38,6 +44,11 @@ _E1, _E2, _E3 = _F32(0.693147206), _F32(0.240226469), _F32(0.0555032878)
 _E4, _E5, _E6 = _F32(0.00961848896), _F32(0.00133999316), _F32(0.000153458119)
 _HALF_LOG2_E = _F32(0.5 / np.log(2.0))
 _DENSITY = _F32(1 / np.sqrt(2 * np.pi))
+# log10(2) in two parts, of which n times the first is exact, and the range of y of float32
+_LOG2_10 = _F32(np.log2(10.0))
+_LOG10_2 = _F32(round(np.log10(2.0) * 2**14) / 2**14)
+_LOG10_2_REST = _F32(np.log10(2.0) - float(_LOG10_2))
+_LOWEST_Y, _HIGHEST_Y = _F32(-37.9), _F32(38.2)
 _ZERO, _ONE = _F32(0), _F32(1)
 _SMALLEST = _F32(-126.0)  # exponent of the smallest normal number
 _ROUND = _F32(1.5 * 2**23)  # added, it leaves the nearest integer in the last bits
@@ -70,34 +81,62 @@ class Packed(NamedTuple):
 
 @numba.njit(cache=True)
 def padded(size):  # pragma: no cover - compiled
-    """Round a size up to a multiple of `VECTOR`: the length of rows in work arrays."""
-    return -(-size // VECTOR) * VECTOR
+    """Round a size up: the length of rows in work arrays."""
+    return -(-size // LANES) * LANES
 
 
-_narrow_tile, _wide_tile = tile_product(1), tile_product(_WIDE)
+@numba.njit(nogil=True, cache=True)
+def transpose(packed):  # pragma: no cover - compiled
+    """Fill `packed.transposed`."""
+    row, first = len(packed.last), 0
+    for layer in range(len(packed.biases) // row):
+        fan_in = row if layer else padded(packed.n_inputs)
+        for i in range(row):
+            for j in range(fan_in):
+                packed.transposed[first + j * row + i] = packed.straight[first + i * fan_in + j]
+        first += row * fan_in
+
+
+_COLUMNS, _FEW = REGISTERS.columns, min(REGISTERS.columns, LANES)
+_six_rows = tile_product(6, _COLUMNS, REGISTERS.vector)
+_four_rows = tile_product(4, _COLUMNS, REGISTERS.vector)
+_six_few = tile_product(6, _FEW, REGISTERS.vector)
+_four_few = tile_product(4, _FEW, REGISTERS.vector)
 
 
 @numba.njit(nogil=True, cache=True)
 def _product(
     a, a0, a_row, a_step, b, b0, b_step, s, s0, s_row, c, c0, c_row, rows, columns, terms
 ):  # pragma: no cover - compiled
-    """Set c = s + a b for `rows`, rounded up to whole tiles, and `columns`, whole vectors."""
+    """Set c = s + a b, for an even number of at least four rows, and padded columns."""
+    in_sixes = rows - 4 * (-(rows // 2) % 3)
     j = 0
     while j < columns:
-        if j + _WIDE * VECTOR <= columns:
-            for i in range(0, rows, ROWS):
-                a1, s1, c1 = a0 + i * a_row, s0 + i * s_row + j, c0 + i * c_row + j
-                _wide_tile(
-                    a, a1, a_row, a_step, b, b0 + j, b_step, s, s1, s_row, c, c1, c_row, terms
-                )
-            j += _WIDE * VECTOR
-        else:
-            for i in range(0, rows, ROWS):
-                a1, s1, c1 = a0 + i * a_row, s0 + i * s_row + j, c0 + i * c_row + j
-                _narrow_tile(
-                    a, a1, a_row, a_step, b, b0 + j, b_step, s, s1, s_row, c, c1, c_row, terms
-                )
-            j += VECTOR
+        many = _COLUMNS == _FEW or columns - j >= _COLUMNS
+        i = 0
+        while i < rows:
+            a1, b1 = a0 + i * a_row, b0 + j
+            s1, c1 = s0 + i * s_row + j, c0 + i * c_row + j
+            if many and i < in_sixes:
+                _six_rows(a, a1, a_row, a_step, b, b1, b_step, s, s1, s_row, c, c1, c_row, terms)
+            elif many:
+                _four_rows(a, a1, a_row, a_step, b, b1, b_step, s, s1, s_row, c, c1, c_row, terms)
+            elif i < in_sixes:
+                _six_few(a, a1, a_row, a_step, b, b1, b_step, s, s1, s_row, c, c1, c_row, terms)
+            else:
+                _four_few(a, a1, a_row, a_step, b, b1, b_step, s, s1, s_row, c, c1, c_row, terms)
+            i += 6 if i < in_sixes else 4
+        j += _COLUMNS if many else _FEW
+
+
+@numba.njit(inline="always")
+def _power_of_two(rest, shifted):  # pragma: no cover - compiled
+    """2^(n + rest) for |rest| <= 1/2, where n is the integer in the last bits of `shifted`."""
+    power = _ONE + rest * (
+        _E1 + rest * (_E2 + rest * (_E3 + rest * (_E4 + rest * (_E5 + rest * _E6))))
+    )
+    exponent = np.float32(shifted).view(np.int32) + _BIAS
+    return power * np.int32(exponent << _MANTISSA).view(np.float32)
 
 
 @numba.njit(inline="always")
@@ -106,10 +145,7 @@ def _normal(x):  # pragma: no cover - compiled
     u = abs(x)
     power = max(-x * x * _HALF_LOG2_E, _SMALLEST)
     shifted = power + _ROUND
-    y = power - (shifted - _ROUND)
-    bell = _ONE + y * (_E1 + y * (_E2 + y * (_E3 + y * (_E4 + y * (_E5 + y * _E6)))))
-    exponent = np.float32(shifted).view(np.int32) + _BIAS
-    bell *= np.int32(exponent << _MANTISSA).view(np.float32)
+    bell = _power_of_two(power - (shifted - _ROUND), shifted)
     t = _ONE / (_ONE + _P * u)
     tail = bell * t * (_Q1 + t * (_Q2 + t * (_Q3 + t * (_Q4 + t * (_Q5 + t * _Q6)))))
     return (tail if x < _ZERO else _ONE - tail), bell
@@ -164,16 +200,12 @@ def _hidden(block, packed, values, slopes, rows):  # pragma: no cover - compiled
         below, below_first, below_row, fan_in = values, here, row, packed.width
 
 
-# "reassoc" vectorises the sum over neurons
-@numba.njit(nogil=True, cache=True, fastmath=_FLAGS | {"reassoc"})
+@numba.njit(nogil=True, cache=True)
 def _output(values, packed, first, count, output):  # pragma: no cover - compiled
     """Write the linear output of one block; `first` is the start of its last hidden layer."""
     row = len(packed.last)
     for i in range(count):
-        total = _ZERO
-        neurons = values[first + i * row : first + (i + 1) * row]
-        for j in range(row):
-            total += neurons[j] * packed.last[j]
+        total = dot_product(values, first + i * row, packed.last, 0, row)
         output[i] = total + packed.last_bias[0]
 
 
@@ -187,7 +219,13 @@ def _empty(size):  # pragma: no cover - compiled
 
 
 @numba.njit(nogil=True, cache=True)
-def forward(inputs, packed, output):  # pragma: no cover - compiled
+def _rows_for(count):  # pragma: no cover - compiled
+    """Round a number of particles up to whole tiles."""
+    return max(4, count + count % 2)
+
+
+@numba.njit(nogil=True, cache=True)
+def forward(inputs, packed, output, values, slopes):  # pragma: no cover - compiled
     """Write the network's output for each particle.
 
     Parameters
@@ -198,17 +236,45 @@ def forward(inputs, packed, output):  # pragma: no cover - compiled
         Its weights.
     output : ndarray, float32, shape (P,)
         Result, dimensionless.
+    values, slopes : ndarray, float32
+        Values of all neurons and derivatives of their activations, kept for `backward`, of as many
+        blocks as there is room for, be it none.
     """
     size = len(packed.biases) * BLOCK
-    block, values, none = _empty(BLOCK * padded(packed.n_inputs)), _empty(size), _empty(0)
+    last = size - BLOCK * len(packed.last)
+    block, scratch = _empty(BLOCK * padded(packed.n_inputs)), _empty(size)
     block[:] = _ZERO
     for first in range(0, len(inputs), BLOCK):
         count = min(BLOCK, len(inputs) - first)
-        rows = -(-count // ROWS) * ROWS
+        rows = _rows_for(count)
+        here = first // BLOCK * size
+        kept = here + size <= len(slopes)
+        values_here = values[here : here + size] if kept else scratch
+        slopes_here = slopes[here : here + size] if kept else slopes[:0]
         _load(inputs, first, count, rows, block)
-        _hidden(block, packed, values, none, rows)
-        last = size - BLOCK * len(packed.last)
-        _output(values, packed, last, count, output[first : first + count])
+        _hidden(block, packed, values_here, slopes_here, rows)
+        _output(values_here, packed, last, count, output[first : first + count])
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FLAGS, error_model="numpy")
+def power_of_ten(output, f):  # pragma: no cover - compiled
+    """Write f = 10^y.
+
+    Parameters
+    ----------
+    output : ndarray, float32, shape (P,)
+        y, dimensionless.
+    f : ndarray, float32, shape (P,)
+        Result, dimensionless; at the ends of the range of float32, a number of that order.
+    """
+    for i in range(len(output)):
+        y = output[i]
+        y = _LOWEST_Y if y < _LOWEST_Y else y
+        y = _HIGHEST_Y if y > _HIGHEST_Y else y
+        shifted = y * _LOG2_10 + _ROUND
+        n = shifted - _ROUND
+        rest = (y - n * _LOG10_2) - n * _LOG10_2_REST
+        f[i] = _power_of_two(rest * _LOG2_10, shifted)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=_FLAGS)
@@ -229,13 +295,12 @@ def _back_output(
 
 @numba.njit(nogil=True, cache=True)
 def _add_rows(delta, rows, total):  # pragma: no cover - compiled
-    """Add the sum of all rows to `total`, four at a time."""
+    """Add the sum of all rows, an even number, to `total`, two at a time."""
     n = len(total)
-    for i in range(0, rows * n, 4 * n):
+    for i in range(0, rows * n, 2 * n):
         a, b = delta[i : i + n], delta[i + n : i + 2 * n]
-        c, d = delta[i + 2 * n : i + 3 * n], delta[i + 3 * n : i + 4 * n]
         for j in range(n):
-            total[j] += (a[j] + b[j]) + (c[j] + d[j])
+            total[j] += a[j] + b[j]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -266,7 +331,7 @@ def _back(
             _add_rows(delta, rows, d_biases[layer * row : (layer + 1) * row])
             _product(
                 delta, 0, 1, row, below, below_first, below_row, d_weights, weights, below_row,
-                d_weights, weights, below_row, packed.width, below_row, rows,
+                d_weights, weights, below_row, row, below_row, rows,
             )  # fmt: skip
         if wanted:
             _product(
@@ -288,9 +353,9 @@ def _move(part, total):  # pragma: no cover - compiled
 
 @numba.njit(nogil=True, cache=True)
 def backward(
-    inputs, packed, grad_output, d_weights, d_biases, d_last, d_inputs
+    inputs, packed, grad_output, gradient, d_inputs, values, slopes
 ):  # pragma: no cover - compiled
-    """Add up the gradients of Σ_p grad_output_p output_p.
+    """Compute the gradients of Σ_p grad_output_p output_p.
 
     Parameters
     ----------
@@ -300,32 +365,48 @@ def backward(
         Its weights.
     grad_output : ndarray, float32, shape (P,)
         Gradient of each particle's output.
-    d_weights, d_biases, d_last : ndarray, float64
-        Gradients, added to, in the layout of `Packed.straight`, `Packed.biases` and
-        `Packed.last`; the first two may be empty if not needed.
+    gradient : ndarray, float64
+        Gradients of `Packed.straight`, `biases`, `last` and `last_bias`, one after another, added
+        to; empty if not needed.
     d_inputs : ndarray, float32, shape (P, n_inputs) or (0, n_inputs)
         Gradients of the inputs, written; empty if not needed.
+    values, slopes : ndarray, float32
+        What `forward` kept of the same inputs and weights; the rest is computed again.
     """
     row, x_row = len(packed.last), padded(packed.n_inputs)
     size, last = len(packed.biases) * BLOCK, (len(packed.biases) - len(packed.last)) * BLOCK
+    n_weights, n_biases = len(packed.straight), len(packed.biases)
+    wanted = len(gradient) > 0
     block, d_block = _empty(BLOCK * x_row), _empty(BLOCK * x_row if len(d_inputs) else 0)
-    values, slopes = _empty(size), _empty(size)
     delta, other = _empty(BLOCK * row), _empty(BLOCK * row)
-    weights_part, biases_part = _empty(len(d_weights)), _empty(len(d_biases))
-    last_part = _empty(row)
+    weights_part = _empty(n_weights if wanted else 0)
+    biases_part, last_part = _empty(n_biases if wanted else 0), _empty(row)
+    scratch = _empty(size), _empty(size)
     for zeroed in (block, weights_part, biases_part, last_part):
         zeroed[:] = _ZERO
     for first in range(0, len(inputs), BLOCK):
         count = min(BLOCK, len(inputs) - first)
-        rows = -(-count // ROWS) * ROWS
+        rows = _rows_for(count)
+        here = first // BLOCK * size
+        kept = here + size <= len(slopes)
+        values_here = values[here : here + size] if kept else scratch[0]
+        slopes_here = slopes[here : here + size] if kept else scratch[1]
         _load(inputs, first, count, rows, block)
-        _hidden(block, packed, values, slopes, rows)
+        if not kept:
+            _hidden(block, packed, values_here, slopes_here, rows)
         grad = grad_output[first : first + count]
-        _back_output(values[last:], slopes[last:], packed, grad, rows, delta, last_part)
-        _back(block, packed, values, slopes, delta, other, rows, weights_part, biases_part, d_block)
+        _back_output(values_here[last:], slopes_here[last:], packed, grad, rows, delta, last_part)
+        _back(
+            block, packed, values_here, slopes_here, delta, other, rows,
+            weights_part, biases_part, d_block,
+        )  # fmt: skip
         for i in range(count if len(d_inputs) else 0):
             d_inputs[first + i] = d_block[i * x_row : i * x_row + packed.n_inputs]
-        if (first // BLOCK + 1) % _GROUP == 0 or first + BLOCK >= len(inputs):
-            _move(weights_part, d_weights)
-            _move(biases_part, d_biases)
-            _move(last_part, d_last)
+        group_ends = (first // BLOCK + 1) % _GROUP == 0 or first + BLOCK >= len(inputs)
+        if wanted and group_ends:
+            _move(weights_part, gradient[:n_weights])
+            _move(biases_part, gradient[n_weights : n_weights + n_biases])
+            _move(last_part, gradient[n_weights + n_biases : n_weights + n_biases + row])
+    if wanted:
+        for i in range(len(grad_output)):
+            gradient[-1] += grad_output[i]

@@ -1,0 +1,110 @@
+"""State of one training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from lagbias.training.batches import generator, make_batches
+from lagbias.training.device_cells import DeviceCells
+from lagbias.training.losses import CONSTRAINTS, LOSSES, Constraint, ConstraintSetup
+from lagbias.training.optimiser import Adam
+from lagbias.training.torch_network import HaloToMassNet
+from lagbias.training.training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from lagbias.config.sections import TrainingSettings
+
+__all__ = ["HISTORY", "Run", "start"]
+
+HISTORY = ("loss_per_cell", "mean_f", "learning_rate", "validation_loss_per_cell")
+
+
+@dataclass(frozen=True)
+class Run:
+    """State of one training."""
+
+    settings: TrainingSettings
+    seed: int
+    cells: DeviceCells
+    validation: DeviceCells | None
+    network: HaloToMassNet
+    optimiser: Adam
+    constraint: Constraint
+    history: dict[str, list[float]]
+    stop: Event
+
+    def learning_rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch."""
+        return self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the cells of each batch of an epoch."""
+        n_cells = len(self.cells.host_size)
+        return make_batches(n_cells, self.settings, seed=self.seed, epoch=epoch)
+
+    def validation_loss(self, epoch: int) -> float:
+        """Return the loss per cell of the normalised model field on the validation box.
+
+        It is NaN without such a box, and between the epochs in which it is measured.
+        """
+        left = self.settings.epochs - epoch
+        if self.validation is None or left % self.settings.validation_interval:
+            return float("nan")
+        mass = self.validation.masses(self.network)
+        model = mass * (self.validation.n_cells / mass.sum())
+        loss = LOSSES[self.settings.loss](model, self.validation.target.double())
+        return loss.item() / len(mass)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return everything that changes during training but the history."""
+        names = ("parameter", "first_moment", "second_moment", "steps")
+        named = {name: getattr(self.optimiser, name) for name in names}
+        return {**named, "constraint": self.constraint.state}
+
+
+def start(
+    training_set: TrainingSet,
+    validation: TrainingSet | None,
+    settings: TrainingSettings,
+    seed: int,
+    device: str | torch.device,
+    stop: Event,
+) -> Run:
+    """Move the data to the device and set up network, optimiser and constraint.
+
+    Parameters
+    ----------
+    training_set, validation, settings, seed, device, stop
+        See `lagbias.training.loop.train`.
+    """
+    cells = DeviceCells.on_device(training_set, device)
+    network = HaloToMassNet(
+        training_set.inputs.shape[1],
+        settings.hidden_layers,
+        settings.width,
+        generator=torch.Generator().manual_seed(seed),
+    ).to(device)
+    setup = ConstraintSetup(
+        occupied_cells=len(cells.size),
+        n_cells=cells.n_cells,
+        draw_sample=lambda: cells.draw_inputs(
+            settings.constraint_sample, generator(seed, "constraint", 0)
+        ),
+        device=device,
+    )
+    return Run(
+        settings=settings,
+        seed=seed,
+        cells=cells,
+        validation=None if validation is None else DeviceCells.on_device(validation, device),
+        network=network,
+        optimiser=Adam(network.flat),
+        constraint=CONSTRAINTS[settings.constraint](setup),
+        history={name: [] for name in HISTORY},
+        stop=stop,
+    )
