@@ -14,16 +14,20 @@ FEATURES = tuple(f"results/tiny/features/box1/rf{rf}.h5" for rf in ("1.41", "2.8
 #: Less than a simulation of the tiny run takes (420 MB, and Snakemake 135 MB), and more [MB].
 TOO_LITTLE, ENOUGH = 400, 2000
 LITTLE = f"{TOO_LITTLE} if wildcards.box == 'box0' and attempt == 1 else {ENOUGH}"
-#: Two trainings, which meet with most faults; little else waits for them.
-HELD = tuple(f"results/tiny/networks/box2/threshold/3Rf/full/seed{seed}.h5" for seed in (0, 1))
+#: The first networks of two jobs, which meet with most faults; little else waits for these jobs.
+HELD = tuple(
+    f"results/tiny/networks/{ensemble}/seed0.h5"
+    for ensemble in ("box2/threshold/3Rf/full", "box0/threshold/1Rf/density")
+)
 #: In SLURM they wait for the faults: once they have written a checkpoint, which they do after every
 #: epoch, they write down epoch and job, and do nothing more. No speed thus matters.
 HOLD = f"""
 import os
 import time
 from functools import partial
+from pathlib import Path
 
-from lagbias.stages import train_network as stage
+from lagbias.stages import train_networks as stage
 from lagbias.training.checkpoint import CheckpointWriter, read
 
 stage.train = partial(stage.train, checkpoint_interval=-1)
@@ -55,7 +59,7 @@ def prepared(checkouts):
 
     def new(name):
         checkout = checkouts(name)
-        script = checkout.root / "workflow" / "scripts" / "train_network.py"
+        script = checkout.root / "workflow" / "scripts" / "train_networks.py"
         head, start, rest = script.read_text().partition("with job.start(snakemake)")
         script.write_text(head + HOLD + start + rest)
         return checkout
@@ -107,7 +111,7 @@ def content(checkout):
 
 
 def held(checkout):
-    """Return epoch and job of every halt of the two trainings."""
+    """Return epoch and job of every halt of the two networks."""
     record = checkout.root / "held.txt"
     lines = [line.split() for line in record.read_text().splitlines()] if record.exists() else []
     return [[(int(epoch), job) for name, epoch, job in lines if name == each] for each in HELD]
@@ -204,7 +208,7 @@ def test_the_whole_run_through_all_faults(cluster, on_slurm, local, start, wait_
         limit = end_of_time(cluster, first)
         cluster.ask("scancel", "--signal=TERM", second)
         finish(process, on_slurm)
-    # each training went on where it was, in the job that SLURM queued again, and then in another
+    # each network went on where it was, in the job that SLURM queued again, and then in another
     assert held(on_slurm) == [[(epoch, job) for epoch in (1, 2, 3)] for job in (first, second)]
     for job, states in ((first, ("TIMEOUT",)), (second, ("FAILED", "CANCELLED"))):
         assert job in cluster.jobs(*states)

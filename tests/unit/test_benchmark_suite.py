@@ -13,8 +13,8 @@ STAGES = {"features", "training", "evaluation", "painting", "spectra", "simulati
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 #: Jobs of a run that never was: rule and job, seconds, memory [MB], processor time [s].
 JOBS = {
-    "train_network/one": (30.0, 400.0, 20.0),
-    "train_network/two": (10.0, 500.0, 8.0),
+    "train_networks/one": (30.0, 400.0, 20.0),
+    "train_networks/two": (10.0, 500.0, 8.0),
     "figures/principal_components": (8.0, 200.0, 4.0),
     # Snakemake has no memory of a job that ended at once
     "check_claims": (2.0, "NA", "NA"),
@@ -30,7 +30,7 @@ def finished_run(tmp_path_factory):
         row = [seconds, "0:00:00", memory, 0, 0, 0, 0, 0, 0, processor]
         path.write_text(HEADER + "\t".join(map(str, row)) + "\n")
         os.utime(path, (1000.0, 1000.0))
-    log = root / "logs" / "made" / "train_network" / "one.log"
+    log = root / "logs" / "made" / "train_networks" / "one.log"
     log.parent.mkdir(parents=True)
     log.write_text("loss per cell 2.0, <f> 1.0, 3e+05 particles/s.\n5e+05 particles/s.\n")
     return root
@@ -107,9 +107,9 @@ def test_scaling_varies_particles_cells_radii_seeds_and_boxes(measured):
 def test_jobs_are_added_up_by_rule(measured):
     run = measured[1]["whole_run"]
     rules = {rule["rule"]: rule for rule in run["rules"]}
-    assert rules.keys() == {"train_network", "figures", "check_claims"}
+    assert rules.keys() == {"train_networks", "figures", "check_claims"}
     assert [rule["total_s"] for rule in run["rules"]] == [40.0, 8.0, 2.0]
-    training = rules["train_network"]
+    training = rules["train_networks"]
     assert (training["jobs"], training["median_s"], training["peak_rss_mb"]) == (2, 20.0, 500.0)
     assert training["share"] == pytest.approx(0.8) and training["cpu_s"] == 28.0
     assert run["total_s"] == 50.0 and run["cpu_s"] == 32.0 and run["jobs"] == 4
@@ -136,7 +136,7 @@ def test_tables_can_be_printed_again_from_the_file(measured, suite, tmp_path):
         assert f"### {stage}" in tables
     rows = [line for line in tables if line.startswith("|")]
     assert all(line.endswith("|") for line in rows)
-    assert any(line.startswith("| train_network | 2 | 20.0 | 40 | 80 % |") for line in rows)
+    assert any(line.startswith("| train_networks | 2 | 20.0 | 40 | 80 % |") for line in rows)
 
 
 def test_a_wrong_answer_is_not_timed(module):

@@ -507,7 +507,7 @@ UNTESTABLE = [
     ("C33", without(HaloFields, box="box1"), NO + "halo field of threshold in box1"),
     ("C41", without(Whitening, **FINE), NO + "whitening of 3Rf_fine"),
     ("C01", without(BinnedF), NO + "binned f of 1Rf with δ and ∇²δ only"),
-    ("C31", loss(np.nan, "3Rf"), "not finite"),
+    ("C31", loss(np.nan, "3Rf"), "not measured"),
     ("C31", edit(Network, "history", cut_short, **THREE, seed=0), "numbers of epochs"),
     ("C37", lambda u: u.edit(Spectra, first_network), "at least two seeds"),
     ("C06", edit(Spectra, "k", lambda k: k * 500 / 80), "box is too small"),

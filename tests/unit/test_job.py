@@ -3,6 +3,7 @@
 import logging
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -54,26 +55,41 @@ class Example:
 
 def test_artefacts_carry_rule_parameters_labels_and_code(snakemake, tmp_path):
     path = tmp_path / "a.h5"
-    snakemake.wildcards |= {"seed": "3"}
     with job.start(snakemake) as task:
         settings = task.settings(TrainingSettings, "training")
         assert settings.epochs == 3
         with pytest.raises(AttributeError):
             settings.width  # noqa: B018 - a key that the rule does not pass
-        task.write(Example(), path, inputs="least_squares")
+        task.write(Example(), path, inputs="least_squares", seed=3)
     header = store.header(path, Example)
     labels = {"seed": 3, "box": "box0", "target_box": "box0", "inputs": "least_squares"}
     assert header.attributes == labels
     assert header.provenance["rule"] == "make_features"
     assert header.provenance["code"] == "c0de"
-    params = {"rf": 2.83, "training": {"epochs": 3}, "box": "box0", "seed": "3"}
-    assert header.provenance["params"] == params
+    params = {"rf": 2.83, "training": {"epochs": 3}, "box": "box0"}
+    assert header.provenance["params"] == {**params, "inputs": "least_squares", "seed": 3}
     assert "wrote" in (tmp_path / "logs" / "job.log").read_text()
 
 
 def write_box(path, seed):
     provenance = {"artefact_id": f"box{seed}", "output": str(path)}
     store.write(path, Example(), provenance=provenance)
+
+
+def test_only_outputs_that_changed_are_outdated(snakemake, tmp_path):
+    paths = [str(tmp_path / f"seed{seed}.h5") for seed in (0, 1, 2)]
+    snakemake.output = paths
+    with job.start(snakemake) as task:
+        assert task.outdated() == dict(enumerate(paths))
+        task.write(Example(), paths[0], seed=0)
+        task.write(Example(), paths[1], seed=1, inputs="pc2")  # another artefact in its place
+        assert list(task.outdated()) == [1, 2]
+        Path(paths[0]).write_bytes(b"damaged")
+        assert list(task.outdated()) == [0, 1, 2]
+        task.write(Example(), paths[0], seed=0)
+    snakemake.params["rf"] = 4.0
+    with job.start(snakemake) as task:
+        assert list(task.outdated()) == [0, 1, 2]
 
 
 def test_inputs_are_recorded_as_they_are_when_the_job_starts(snakemake, tmp_path):

@@ -159,7 +159,7 @@ def test_draws_of_a_plane_are_even_and_without_repetition(scripts):
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"
 LINE = (
-    "2026-01-01 00:0{minute}:00,500 INFO lagbias.training.loop: Seed 0, epoch {epoch} of 3: "
+    "2026-01-01 00:0{minute}:00,500 INFO lagbias.training.loop: Seed {seed}, epoch {epoch} of 3: "
     "loss per cell 8.8, <f> 1.0, {speed} particles/s."
 )
 PLAN = """Building DAG of jobs...
@@ -168,18 +168,32 @@ job              count
 -------------  -------
 all                  1
 make_features       30
-train_network       80
-total              111
+train_networks      16
+total               47
 
 Reasons 12
 """
 
 
+def log_text(spans):
+    """A log of trainings of 3 epochs that end the first and the last at the minutes given."""
+    lines = [(0, "a line of another kind")]
+    for seed, (first, last) in spans.items():
+        for minute, epoch, speed in ((first, 1, "1e+05"), (last, 3, "3e+05")):
+            line = LINE.format(minute=minute, seed=seed, epoch=epoch, speed=speed)
+            lines.append((minute, line))
+    return "\n".join(line for _, line in sorted(lines))
+
+
 @pytest.fixture
 def run(tmp_path):
-    """Benchmarks and logs of an invented run: 3 epochs of 60 s in trainings of 200 s."""
+    """Benchmarks and logs of an invented run.
+
+    Two jobs of 300 s train three networks, one after another, for 3 epochs of 60 s in the mean
+    (60, 30 and 90): 1.5 * 3 * 60 = 270 s are training, 30 s are not.
+    """
     jobs = {
-        "train_network": [(190.0, 2048.0, "180"), (210.0, 4096.0, "200")],
+        "train_networks": [(290.0, 2048.0, "180"), (310.0, 4096.0, "200")],
         "make_features": [(0.5, "-", "-"), (1.5, 512.0, "-")],
     }
     for rule, rows in jobs.items():
@@ -188,62 +202,89 @@ def run(tmp_path):
         for number, (seconds, rss, cpu) in enumerate(rows):
             values = f"{seconds}\t0:00:00\t{rss}\t1\t1\t1\t0\t0\t50\t{cpu}"
             (directory / f"{number}.tsv").write_text(f"{HEADER}\n{values}\n")
-    logs = tmp_path / "logs" / "train_network"
+    logs = tmp_path / "logs" / "train_networks"
     logs.mkdir(parents=True)
-    for number in range(2):
-        lines = [LINE.format(minute=1, epoch=1, speed="1e+05")]
-        lines += ["a line of another kind", LINE.format(minute=3, epoch=3, speed="3e+05")]
-        (logs / f"{number}.log").write_text("\n".join(lines))
+    for number, spans in enumerate(({0: (1, 3), 1: (5, 6)}, {0: (1, 4)})):
+        (logs / f"{number}.log").write_text(log_text(spans))
     return tmp_path
 
 
 @pytest.fixture
 def measured(scripts, run):
-    logs = sorted((run / "logs" / "train_network").glob("*.log"))
+    logs = sorted((run / "logs" / "train_networks").glob("*.log"))
     costs = scripts.run_costs.rule_costs(run / "benchmarks")
     return costs, scripts.run_costs.training_speed(logs)
 
 
 def test_costs_are_means_and_the_largest_memory(measured):
     costs, speed = measured
-    assert list(costs) == ["make_features", "train_network"]
-    assert costs["train_network"] == (2, 200.0, 210.0, 190.0, 4096.0)
+    assert list(costs) == ["make_features", "train_networks"]
+    assert costs["train_networks"] == (2, 300.0, 310.0, 190.0, 4096.0)
     assert costs["make_features"][:3] == (2, 1.0, 1.5) and costs["make_features"].peak == 512.0
     assert math.isnan(costs["make_features"].cpu_seconds)
-    assert speed == (2, 3, 60.0, 2e5)
+    assert speed == pytest.approx((2, 3, 1.0, 3, 60.0, 2e5))
+    assert speed.seconds_per_job == pytest.approx(270.0)
 
 
-def test_projection_scales_epochs_and_jobs(scripts, measured):
+def test_networks_trained_at_once_are_told_apart(scripts, tmp_path):
+    (tmp_path / "log").write_text(log_text({0: (1, 7), 1: (2, 4), 2: (5, 8)}))
+    speed = scripts.run_costs.training_speed([tmp_path / "log"])
+    # 180, 60 and 90 s per epoch; 6 + 2 + 3 minutes of two epochs each, within 7 minutes
+    assert speed == pytest.approx((1, 3, 11 / 7, 3, 110.0, 2e5))
+    assert speed.seconds_per_job == pytest.approx(7 * 60.0 * 3 / 2)
+    costs = {"train_networks": scripts.run_costs.RuleCost(1, 700.0, 700.0, 700.0, 1.0)}
+    jobs = {"train_networks": 1}
+    projected = scripts.projection.projections(costs, jobs, speed, epochs=10, seeds=2)
+    assert projected["train_networks"].seconds == pytest.approx(70.0 + 2 * 10 * 110.0)
+
+
+def test_projection_scales_epochs_seeds_and_jobs(scripts, measured):
     (costs, speed), project = measured, scripts.projection.projections
     jobs = scripts.run_costs.job_counts(PLAN)
-    assert jobs == {"make_features": 30, "train_network": 80}
+    assert jobs == {"make_features": 30, "train_networks": 16}
     jobs["predict_spectra"] = 5
-    projected = project(costs, jobs, speed, epochs=50, threads={"train_network": 2})
-    training = projected["train_network"]
-    assert training.seconds == pytest.approx(200.0 - 3 * 60.0 + 50 * 60.0)
-    assert training.core_hours == pytest.approx(80 * 2 * 3020.0 / 3600.0)
+    whole = {"epochs": 50, "seeds": 5}
+    training = project(costs, jobs, speed, **whole)["train_networks"]
+    assert training.seconds == pytest.approx(30.0 + 5 * 50 * 60.0)
+    assert training.core_hours == pytest.approx(16 * 15030.0 / 3600.0)
+    projected = project(costs, jobs, speed, threads={"train_networks": 2}, **whole)
+    training = projected["train_networks"]
+    assert training.seconds == pytest.approx(30.0 + 3 * 50 * 60.0)  # two, two and one of five
+    assert training.core_hours == pytest.approx(16 * 2 * 9030.0 / 3600.0)
     machine = scripts.projection.Machine
     assert training.side_by_side(machine(16)) == 8
-    assert training.side_by_side(machine(1024)) == 80
+    assert training.side_by_side(machine(1024)) == 16
     assert training.side_by_side(machine(16, memory=11.0)) == 2  # 4 GiB each
-    assert training.hours(machine(16)) == pytest.approx(10 * 3020.0 / 3600.0)
+    assert training.hours(machine(16)) == pytest.approx(2 * 9030.0 / 3600.0)
     assert math.isnan(projected["predict_spectra"].seconds)
-    on_gpu = project(costs, jobs, speed, epochs=50, gpu_speed=2e7)
-    assert on_gpu["train_network"].seconds == pytest.approx(20.0 + 50 * 60.0 * 2e5 / 2e7)
+    for threads in (1, 2):  # networks share the GPU
+        whole["threads"] = {"train_networks": threads}
+        on_gpu = project(costs, jobs, speed, gpu_speed=2e7, **whole)
+        assert on_gpu["train_networks"].seconds == pytest.approx(30.0 + 5 * 50 * 60.0 / 100)
     with pytest.raises(ValueError, match="logs of the trainings"):
-        project(costs, jobs, epochs=50)
+        project(costs, jobs, **whole)
 
 
 def test_report_in_markdown(scripts, run, capsys):
     plan = run / "plan.txt"
     plan.write_text(PLAN)
     arguments = ["--benchmarks", str(run / "benchmarks"), "--logs", str(run / "logs")]
-    scripts.measure.main([*arguments, "--jobs", str(plan), "--gpu-speed", "2e7", "--markdown"])
+    projected = [*arguments, "--jobs", str(plan), "--markdown"]
+    scripts.measure.main([*projected, "--gpu-speed", "2e7"])
     printed = capsys.readouterr().out
-    assert "| train_network | 2 | 200 | 210 | 190 | 4.00 |" in printed
+    assert "| train_networks | 2 | 300 | 310 | 190 | 4.00 |" in printed
     assert "| make_features | 2 | 1.00 | 1.50 | – | 0.500 |" in printed
-    assert "Projected: 50 epochs, 16 cores" in printed
+    assert "| networks per job | 1.50 |\n| of these at once | 1.00 |" in printed
+    assert "Projected: 50 epochs, 5 seeds, 16 cores" in printed
+    assert "| train_networks | 16 | 15030 | 66.8 | 16 |" in printed
     assert "a GPU of 2e+07 particles/s assumed" in printed
+    # 15030 s of sixteen jobs at once, or 180 s of each in turn, and twice 1 s of features
+    assert "| hours on 16 cores | 4.18 |" in printed
+    assert "| hours on 16 cores and one GPU | 0.801 |" in printed
+    scripts.measure.main([*projected, "--seeds", "2", "--epochs", "10"])
+    printed = capsys.readouterr().out
+    assert "Projected: 10 epochs, 2 seeds, 16 cores" in printed
+    assert "| train_networks | 16 | 1230 |" in printed
     scripts.measure.main(arguments)
     assert "|" not in capsys.readouterr().out
 
@@ -251,9 +292,15 @@ def test_report_in_markdown(scripts, run, capsys):
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("benchmarks/train_network/0.tsv", "cpu_time", "cpu", "cpu_time"),
-        ("logs/train_network/0.log", "epoch 3", "epoch three", "two are needed"),
-        ("logs/train_network/0.log", "of 3", "of 4", r"\[3, 4\]"),
+        ("benchmarks/train_networks/0.tsv", "cpu_time", "cpu", "cpu_time"),
+        (
+            "logs/train_networks/0.log",
+            "Seed 1, epoch 3",
+            "Seed 1, epoch three",
+            "1 epochs of seed 1",
+        ),
+        ("logs/train_networks/0.log", "particles/s", "", "0 epochs of any seed"),
+        ("logs/train_networks/0.log", "of 3", "of 4", r"\[3, 4\]"),
     ],
 )
 def test_damaged_runs_are_refused(scripts, run, file, old, new, message):

@@ -1,7 +1,9 @@
-# Training: one job per network, so that another seed trains one network more and no other again.
+# Training: one job for each ensemble, whose networks differ in their seeds, and an artefact for each network.
+# `update` leaves those that are current in place, so that another seed trains one network more and no other
+# again. As many networks are trained at once as the job has threads.
 
 
-rule train_network:
+rule train_networks:
     input:
         particles=pattern("particles", box="{train_box}"),
         features=features_of("{train_box}"),
@@ -12,22 +14,25 @@ rule train_network:
         validation_features=features_of(VALIDATION_BOX),
         validation_halo_fields=pattern("halo_fields", box=VALIDATION_BOX),
     output:
-        pattern("networks"),
+        update(expand(pattern("networks"), seed=CONFIG.seeds, allow_missing=True)),
     log:
-        log_of("train_network", pattern("networks")),
+        log_of("train_networks", pattern("ensembles")),
     benchmark:
-        benchmark_of("train_network", pattern("networks"))
+        benchmark_of("train_networks", pattern("ensembles"))
     resources:
         **needs(
-            megabytes=lambda wildcards: subsamples(wildcards, 2),
-            seconds=1e-5 * NETWORK * TRAINING_PARTICLES * CONFIG.training.epochs,
+            megabytes=lambda wildcards: subsamples(wildcards, 1 + NETWORKS_AT_ONCE),
+            seconds=1e-5
+            * NETWORK
+            * TRAINING_PARTICLES
+            * CONFIG.training.epochs
+            * len(CONFIG.seeds),
         ),
     params:
-        code=code("train_network"),
+        code=code("train_networks"),
         training=section("training"),
-        seed=lambda wildcards: int(wildcards.seed),
         validation_box=VALIDATION_BOX,
     message:
-        "training {wildcards.smoothing_set} ({wildcards.inputs}) on {wildcards.train_box}, {wildcards.sample}, seed {wildcards.seed}"
+        "training {wildcards.smoothing_set} ({wildcards.inputs}) on {wildcards.train_box}, {wildcards.sample}"
     script:
-        "../scripts/train_network.py"
+        "../scripts/train_networks.py"

@@ -9,6 +9,7 @@ PATHS = {
     "features": "results/{run}/features/{box}/rf{rf}.h5",
     "whitening": "results/{run}/whitening/{box}/{smoothing_set}.h5",
     "networks": "results/{run}/networks/{train_box}/{sample}/{smoothing_set}/{inputs}/seed{seed}.h5",
+    "ensembles": "results/{run}/networks/{train_box}/{sample}/{smoothing_set}/{inputs}",
     "least_squares": "results/{run}/least_squares/{train_box}/{sample}/{smoothing_set}.h5",
     "binned_f": "results/{run}/binned_f/{train_box}/{sample}/{smoothing_set}/{inputs}.h5",
     "spectra": "results/{run}/spectra/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",

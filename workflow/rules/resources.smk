@@ -14,6 +14,9 @@ if CONFIG.source == "abacus":
     NODES = CONFIG.abacus.density_grid**3
 EVALUATION_CELLS = CONFIG.evaluation.grid**3
 TRAINING_PARTICLES = CONFIG.training.subsample * BOX_PARTICLES
+NETWORKS_AT_ONCE = min(
+    CONFIG.training.networks_at_once(BOX_PARTICLES), len(CONFIG.seeds)
+)
 # multiplications in a network, in units of those of the default one
 NETWORK = (
     (1 + CONFIG.training.hidden_layers) / 6 * max(1, CONFIG.training.width / 64) ** 2
@@ -61,7 +64,7 @@ def evaluation(wildcards):
     return 600 + 16e-6 * BOX_PARTICLES + 130 * n_radii(wildcards) + 4e-6 * fields
 
 
-def subsamples(wildcards, boxes):
-    """Memory [MB] of drawing sub-samples from so many boxes, with their inputs."""
+def subsamples(wildcards, count):
+    """Memory [MB] of drawing so many sub-samples, with their inputs."""
     columns = 1 + 2 * n_radii(wildcards)
-    return 800 + 20e-6 * BOX_PARTICLES + 8e-6 * boxes * columns * TRAINING_PARTICLES
+    return 800 + 20e-6 * BOX_PARTICLES + 8e-6 * count * columns * TRAINING_PARTICLES

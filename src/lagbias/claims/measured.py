@@ -74,9 +74,16 @@ def training_loss(networks: Sequence[Network]) -> float:
 
 
 def validation_loss(networks: Sequence[Network], fraction: float = 1.0) -> float:
-    """Return the validation loss per cell after a fraction of the epochs, mean of the networks."""
-    epoch = max(round(fraction * len(networks[0].validation_losses)), 1)
-    return float(np.mean([network.validation_losses[epoch - 1] for network in networks]))
+    """Return the validation loss per cell, mean of the networks, after a fraction of the epochs.
+
+    It is that of the nearest epoch in which it was measured.
+    """
+    losses = np.array([network.validation_losses for network in networks])
+    epochs = 1 + np.flatnonzero(np.isfinite(losses).all(axis=0))
+    if not len(epochs):
+        raise Untestable("the loss was not measured on a validation box")
+    nearest = epochs[np.argmin(np.abs(epochs - fraction * losses.shape[1]))]
+    return float(losses[:, nearest - 1].mean())
 
 
 def smallest_draw(networks: Sequence[Network]) -> int:

@@ -106,15 +106,19 @@ def loss_range(losses: Sequence[np.ndarray]) -> tuple[float, float]:
     """Return the range of losses (networks, epochs) that shows the end of the training.
 
     It holds the mean over the networks from a third of the training on, and every network in the
-    second half; the first epochs, far above, are left out.
+    second half; the first epochs, far above, are left out, and those without a measurement (NaN).
     """
     values = []
     for of_ensemble in losses:
         n_epochs = of_ensemble.shape[1]
-        values.append(of_ensemble.mean(axis=0)[int(LEFT_OUT_OF_MEANS * n_epochs) :])
-        values.append(of_ensemble[:, int(LEFT_OUT_OF_BANDS * n_epochs) :].ravel())
+        for part, counted in (
+            (of_ensemble.mean(axis=0, keepdims=True), LEFT_OUT_OF_MEANS),
+            (of_ensemble, LEFT_OUT_OF_BANDS),
+        ):
+            later = part[:, int(counted * n_epochs) :]
+            values.append(later[:, _measured(later)].ravel())
     values = np.concatenate(values)
-    if not np.all(np.isfinite(values)):
+    if not (len(values) and np.all(np.isfinite(values))):
         raise ValueError(
             "Validation losses are not finite. Name a box in `boxes.validation` and train the "
             "networks again."
@@ -122,9 +126,15 @@ def loss_range(losses: Sequence[np.ndarray]) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
+def _measured(losses: np.ndarray) -> np.ndarray:
+    """Return in which epochs losses (networks, epochs) were measured."""
+    return np.isfinite(losses).any(axis=0)
+
+
 def _plot_loss(axes: Axes, losses: np.ndarray, look: LineStyle, *, faint: bool) -> None:
     """Draw the mean over the networks and their range; a single epoch is a point."""
-    epochs = np.arange(1, losses.shape[1] + 1)
+    epochs = 1 + np.flatnonzero(_measured(losses))
+    losses = losses[:, epochs - 1]
     if len(losses) > 1:
         low, high = losses.min(axis=0), losses.max(axis=0)
         opacity = FAINT if faint else BAND_OPACITY

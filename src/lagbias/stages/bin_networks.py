@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 
 from lagbias.artefacts import store
 from lagbias.bias.binned import BinnedF, sums_in_bins
@@ -22,7 +21,6 @@ def bin_networks(paths: Mapping, *, inputs: str, device: str, threads: int) -> B
 
     `paths`: ``networks``, ``whitening``, ``least_squares``, ``particles`` and ``features``.
     """
-    torch.set_num_threads(1)
     ensemble, seeds = load_ensemble(paths["networks"], device=device)
     bins = store.read(paths["least_squares"], LeastSquares).bins
     matrix = load_input_matrix(inputs, paths["whitening"])

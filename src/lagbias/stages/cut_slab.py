@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from lagbias.artefacts import store
 from lagbias.features.grids import FeatureGrids
@@ -35,7 +34,6 @@ def cut_slab(
     `paths`: ``networks``, ``whitening``, ``particles``, ``halos``, ``features`` and, for ``pc2``,
     ``components``.
     """
-    torch.set_num_threads(1)
     ensemble, _ = load_ensemble(paths["networks"], device=device)
     matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"))
     inputs_at = load_inputs_at_sites(paths["features"], matrix)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 
 from lagbias.artefacts import store
 from lagbias.bias import component_fit
@@ -22,7 +21,6 @@ def gradient_pca(paths: Mapping, *, particles: int, device: str, threads: int) -
 
     `paths`: ``networks``, ``whitening``, ``particles`` and ``features``.
     """
-    torch.set_num_threads(1)
     ensemble, _ = load_ensemble(paths["networks"], device=device)
     fitted = store.read(paths["whitening"], Whitening)
     sites = load_sites(paths["particles"])

@@ -50,7 +50,7 @@ class Task:
         path: str | Path | None = None,
         *,
         identity: Mapping | None = None,
-        **labels: str,
+        **labels: str | int,
     ) -> None:
         """Write an artefact with this job's provenance and labels, by default to the first output.
 
@@ -58,25 +58,43 @@ class Task:
         `labels`; the wildcard ``box`` of an ensemble that was trained on another is its target box.
         `identity` identifies the content by itself; parameters and code otherwise.
         """
-        labels = {**self.labels, "target_box": self.labels.get("box", ""), **labels}
+        named = {**self.labels, "target_box": self.labels.get("box", ""), **labels}
         declared = fields.specs(type(thing))
-        known = {k: v for k, v in labels.items() if k in declared and declared[k].role == "label"}
-        if "seed" in declared and "seed" in self.labels:
-            known["seed"] = int(self.labels["seed"])
-        thing = replace(thing, **known)
+        known = {k: v for k, v in named.items() if k in declared and declared[k].role == "label"}
+        if "seed" in declared and "seed" in labels:
+            known["seed"] = labels["seed"]
         path = self.output[0] if path is None else path
+        description = self._describe(path, labels, identity)
+        store.write(path, replace(thing, **known), provenance=description)
+        log.info("wrote %s", path)
+
+    def outdated(self) -> dict[int, str]:
+        """Return the outputs ``seed<k>.h5`` that this job has to write, by their seeds.
+
+        The others hold what it would write: same parameters, code and inputs.
+        """
+        seeds = {int(Path(path).stem.removeprefix("seed")): path for path in self.output}
+        return {seed: path for seed, path in seeds.items() if not self._is_current(seed, path)}
+
+    def _is_current(self, seed: int, path: str) -> bool:
+        try:
+            found = store.header(path).provenance
+        except store.ArtefactError:
+            return False
+        return found.get("artefact_id") == self._describe(path, {"seed": seed})["artefact_id"]
+
+    def _describe(self, path: str | Path, labels: Mapping, identity: Mapping | None = None) -> dict:
+        """Return the provenance of an output; an ensemble's networks differ in the label seed."""
         params = {key: value for key, value in self.params.items() if key != "code"}
-        description = provenance.describe(
+        return provenance.describe(
             self._rule,
-            params={**(params if identity is None else identity), **self.labels},
+            params={**(params if identity is None else identity), **self.labels, **labels},
             inputs=self._inputs,
             code=self.params["code"],
             threads=self.threads,
             output=path,
             code_counts=identity is None,
         )
-        store.write(path, thing, provenance=description)
-        log.info("wrote %s", path)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 
 from lagbias.bias import least_squares as fit
 from lagbias.bias.binned import make_bins
-from lagbias.stages.samples import load_sample
+from lagbias.stages.samples import load_samples
 from lagbias.stages.sites import load_at_sites
 
 if TYPE_CHECKING:
@@ -29,17 +29,14 @@ def least_squares(
     seeds: Sequence[int],
 ) -> fit.LeastSquares:
     """Solve for f in bins of δ and ∇²δ, once for the sub-sample of each seed."""
-    samples = [
-        load_sample(
-            particles,
-            halo_fields,
-            lambda sites: load_at_sites(features, sites, columns=2),
-            fraction=training.subsample,
-            sampling=training.sampling,
-            rng=np.random.default_rng(seed),
-        )
-        for seed in seeds
-    ]
+    samples = load_samples(
+        particles,
+        halo_fields,
+        lambda sites: load_at_sites(features, sites, columns=2),
+        fraction=training.subsample,
+        sampling=training.sampling,
+        seeds=seeds,
+    )
     # common bins, so that the f of the sub-samples can be averaged
     bins = make_bins(samples[0].inputs, **dict(settings))
     normals = [fit.normal_equations(sample, bins) for sample in samples]

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import torch
-
 from lagbias.bias.prediction import ModelField
 from lagbias.bias.spectra import Spectra
 from lagbias.stages.ensembles import load_ensemble, load_input_matrix, load_inputs_at_sites
@@ -20,7 +18,6 @@ def predict_spectra(
     `paths`: ``networks``, ``whitening``, ``particles``, ``features``, ``halo_fields`` and, for
     ``pc2``, ``components``.
     """
-    torch.set_num_threads(1)
     ensemble, seeds = load_ensemble(paths["networks"], device=device)
     matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"))
     inputs_at = load_inputs_at_sites(paths["features"], matrix)

@@ -1,6 +1,6 @@
 """Drawing of training sets from stored boxes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +10,19 @@ from lagbias.grids.halo_field import HaloFields
 from lagbias.sources.base import Particles
 from lagbias.training.training_set import TrainingSet, sample_box
 
-__all__ = ["load_sample"]
+__all__ = ["load_samples"]
 
 
-def load_sample(
+def load_samples(
     particles: str | Path,
     halo_fields: str | Path,
     inputs_at: Callable[[np.ndarray], np.ndarray],
     *,
     fraction: float,
     sampling: str,
-    rng: np.random.Generator,
-) -> TrainingSet:
-    """Draw particles of a box as a training set (see `lagbias.training.training_set.sample_box`).
+    seeds: Sequence[int],
+) -> list[TrainingSet]:
+    """Draw training sets from a box (see `lagbias.training.training_set.sample_box`).
 
     `inputs_at` takes sites (P,) and returns inputs (P, n_inputs).
     """
@@ -36,5 +36,5 @@ def load_sample(
         n_side=box.n_grid,
         fraction=fraction,
         sampling=sampling,
-        rng=rng,
+        seeds=seeds,
     )
