@@ -2,7 +2,7 @@ r"""Say what a short run at the paper's scale cost, and what the whole paper wou
 
     snakemake -n --configfile PAPER.yaml > plan.txt
     python benchmarks/paper_scale/measure.py --benchmarks benchmarks/RUN --logs logs/RUN \
-        --jobs plan.txt --cores 16 64 --memory 256 --gpu-speed 2e7 --markdown
+        --jobs plan.txt --epochs 50 --seeds 5 --cores 16 64 --memory 256 --gpu-speed 2e7 --markdown
 
 Totals run one rule after another, the jobs of a rule side by side as far as cores and memory go;
 Snakemake overlaps rules, so they are upper limits. --gpu-speed is an assumption, not measured.
@@ -55,7 +55,8 @@ def tables(chosen: argparse.Namespace) -> Iterator[tuple[str, Table]]:
         yield "Measured training", speed_table(speed)
     if chosen.jobs is None:
         return
-    settings = {"epochs": chosen.epochs, "threads": json.loads(chosen.threads)}
+    settings = {"epochs": chosen.epochs, "seeds": chosen.seeds}
+    settings["threads"] = json.loads(chosen.threads)
     jobs = job_counts(_text(chosen.jobs))
     on_cores = projections(costs, jobs, speed, **settings)
     on_gpu = None
@@ -63,7 +64,7 @@ def tables(chosen: argparse.Namespace) -> Iterator[tuple[str, Table]]:
         on_gpu = projections(costs, jobs, speed, gpu_speed=chosen.gpu_speed, **settings)
     machines = [Machine(cores, chosen.memory) for cores in chosen.cores]
     for machine in machines:
-        title = f"Projected: {chosen.epochs} epochs, {_described(machine)}"
+        title = f"Projected: {chosen.epochs} epochs, {chosen.seeds} seeds, {_described(machine)}"
         yield title, projection_table(on_cores, machine)
     assumed = f", a GPU of {chosen.gpu_speed:.2g} particles/s assumed" if chosen.gpu_speed else ""
     yield f"Projected totals{assumed}", totals_table(on_cores, machines, on_gpu)
@@ -90,6 +91,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--logs", type=Path, help="logs/RUN")
     add("--jobs", help="{rule: jobs} as JSON, a file of it, or of what snakemake -n prints")
     add("--epochs", type=int, default=50, help="epochs of the whole (default: 50)")
+    add("--seeds", type=int, default=5, help="networks per job in the whole (default: 5)")
     add("--cores", type=int, nargs="+", default=[16], help="cores of machines (default: 16)")
     add("--memory", type=float, default=math.inf, help="their memory [GiB] (default: no limit)")
     add("--threads", default="{}", help="{rule: threads} as JSON where it is not 1")

@@ -20,8 +20,8 @@ __all__ = [
     "totals_table",
 ]
 
-TRAINING = "train_network"
-"""The rule whose time depends on the number of epochs."""
+TRAINING = "train_networks"
+"""The rule whose time depends on the numbers of epochs and of networks in a job."""
 
 _UNKNOWN = "–"
 
@@ -115,10 +115,11 @@ def projections(
     speed: TrainingSpeed | None = None,
     *,
     epochs: int,
+    seeds: int,
     threads: Mapping[str, int] | None = None,
     gpu_speed: float | None = None,
 ) -> dict[str, Projection]:
-    """Scale measured jobs to another number of jobs and of epochs.
+    """Scale measured jobs to other numbers of jobs, of epochs and of networks in a job.
 
     Parameters
     ----------
@@ -130,10 +131,14 @@ def projections(
         Of the same run; needed if networks are trained.
     epochs : int, keyword-only
         Epochs in the whole.
+    seeds : int, keyword-only
+        Networks of a job in the whole, one for each seed. With several threads a job trains as
+        many of them at once, each as fast as by itself.
     threads : Mapping of str to int, keyword-only, optional
         Threads of jobs that have more than one.
     gpu_speed : float, keyword-only, optional
-        An assumption [particles/s]: epochs then take less by its ratio to the speed measured.
+        An assumption [particles/s]: epochs then take less by its ratio to the speed measured, and
+        networks are trained one after another.
 
     Returns
     -------
@@ -147,11 +152,12 @@ def projections(
     """
     found = {}
     for rule, count in jobs.items():
-        cost = costs.get(rule)
+        cost, cores = costs.get(rule), (threads or {}).get(rule, 1)
         seconds, peak = (math.nan, math.nan) if cost is None else (cost.seconds, cost.peak)
         if rule == TRAINING and cost is not None:
-            seconds = _training_seconds(seconds, speed, epochs, gpu_speed)
-        found[rule] = Projection(count, (threads or {}).get(rule, 1), seconds, peak)
+            in_turn = math.ceil(seeds / cores) if gpu_speed is None else seeds
+            seconds = _training_seconds(seconds, speed, in_turn * epochs, gpu_speed)
+        found[rule] = Projection(count, cores, seconds, peak)
     return found
 
 
@@ -173,7 +179,9 @@ def costs_table(costs: Mapping[str, RuleCost]) -> Table:
 def speed_table(speed: TrainingSpeed) -> Table:
     """Return how fast networks were trained."""
     rows = [
-        ("networks", str(speed.networks)),
+        ("jobs", str(speed.jobs)),
+        ("networks per job", _figures(speed.networks / speed.jobs)),
+        ("of these at once", _figures(speed.at_once)),
         ("epochs of each", str(speed.epochs)),
         ("seconds per epoch, with validation", _figures(speed.seconds_per_epoch)),
         ("particles per second", f"{speed.particles_per_second:.2g}"),
@@ -212,7 +220,7 @@ def totals_table(
     machines : sequence of Machine
         Machines.
     on_gpu : Mapping of str to Projection, optional
-        With trainings on a GPU; they run one after another there.
+        With trainings on a GPU; jobs run one after another there.
 
     Returns
     -------
@@ -238,13 +246,14 @@ def totals_table(
 def _training_seconds(
     seconds: float, speed: TrainingSpeed | None, epochs: int, gpu_speed: float | None
 ) -> float:
+    """Return the time of a job that trains for so many epochs in turn, of all its networks."""
     if speed is None:
         raise ValueError(
-            f"The time of {TRAINING} at {epochs} epochs cannot be told without the speed of "
-            "training. Give the logs of the trainings."
+            f"The time of {TRAINING} with other epochs or seeds cannot be told without the speed "
+            "of training. Give the logs of the trainings."
         )
     # what does not depend on epochs: reading, sampling, the mean of f over the box
-    fixed = max(0.0, seconds - speed.epochs * speed.seconds_per_epoch)
+    fixed = max(0.0, seconds - speed.seconds_per_job)
     ratio = 1.0 if gpu_speed is None else speed.particles_per_second / gpu_speed
     return fixed + epochs * speed.seconds_per_epoch * ratio
 

@@ -1,7 +1,7 @@
 """What a run of the workflow cost, out of the benchmarks and logs that it leaves.
 
-Snakemake writes one table per job, `benchmarks/RUN/RULE/JOB.tsv`; trainings log some of their
-epochs in `logs/RUN/train_network/JOB.log`.
+Snakemake writes one table per job, `benchmarks/RUN/RULE/JOB.tsv`. Trainings log some of their
+epochs in `logs/RUN/train_networks/JOB.log`, which holds all networks of a job, told apart by seed.
 """
 
 from __future__ import annotations
@@ -59,20 +59,30 @@ class TrainingSpeed(NamedTuple):
 
     Attributes
     ----------
-    networks : int
-        Networks measured.
+    jobs, networks : int
+        Jobs and, in all of them together, networks measured.
+    at_once : float
+        Networks that a job trained at a time, in the mean over the time in which it trained.
     epochs : int
-        Epochs of each.
+        Epochs of each network.
     seconds_per_epoch : float
         Mean over networks of the wall-clock time of an epoch with its validation [s].
     particles_per_second : float
         Mean over networks and logged epochs, without validation [1/s].
     """
 
+    jobs: int
     networks: int
+    at_once: float
     epochs: int
     seconds_per_epoch: float
     particles_per_second: float
+
+    @property
+    def seconds_per_job(self) -> float:
+        """Mean over jobs of the wall-clock time of all trainings of a job [s]."""
+        in_turn = self.networks / self.jobs / self.at_once
+        return in_turn * self.epochs * self.seconds_per_epoch
 
 
 def rule_costs(directory: str | Path) -> dict[str, RuleCost]:
@@ -115,7 +125,8 @@ def training_speed(logs: Iterable[str | Path]) -> TrainingSpeed:
     Parameters
     ----------
     logs : iterable of str or Path
-        Log files of the rule train_network, all of the same number of epochs.
+        Log files of the rule train_networks, one per job, all of the same number of epochs. Lines
+        of networks that were trained at the same time may be mixed.
 
     Returns
     -------
@@ -125,27 +136,30 @@ def training_speed(logs: Iterable[str | Path]) -> TrainingSpeed:
     Raises
     ------
     ValueError
-        If there are no logs, one has fewer than two epochs in it, or numbers of epochs differ.
+        If there are no logs, a network has fewer than two epochs in them, or numbers of epochs
+        differ.
     """
-    epochs, seconds, speeds = set(), [], []
+    jobs, epochs, seconds, speeds = 0, set(), [], []
+    trained = busy = 0.0
     for path in map(Path, logs):
-        found = [m for line in path.read_text("utf-8").splitlines() if (m := _EPOCH.match(line))]
-        if len(found) < 2:
-            raise ValueError(
-                f"{path} tells of {len(found)} epochs, but two are needed to tell how long one "
-                "takes. Train for two epochs or more, without a terminal."
-            )
-        first, last = found[0], found[-1]
-        span = _time(last) - _time(first)
-        seconds.append(span.total_seconds() / (int(last["epoch"]) - int(first["epoch"])))
-        epochs.add(int(last["epochs"]))
-        speeds += [float(match["speed"]) for match in found]
+        spans = []
+        for found in _networks(path):
+            first, last = found[0], found[-1]
+            start, end = _time(first), _time(last)
+            spans.append((start, end))
+            seconds.append((end - start) / (int(last["epoch"]) - int(first["epoch"])))
+            epochs |= {int(match["epochs"]) for match in found}
+            speeds += [float(match["speed"]) for match in found]
+        jobs += 1
+        trained += math.fsum(end - start for start, end in spans)
+        busy += _union(spans)
     if len(epochs) != 1:
         raise ValueError(
             f"Logs of trainings are of {sorted(epochs) or 'no'} epochs; give those of one run, "
             "in which all networks are trained equally long."
         )
-    return TrainingSpeed(len(seconds), epochs.pop(), fmean(seconds), fmean(speeds))
+    at_once = trained / busy if busy else 1.0
+    return TrainingSpeed(jobs, len(seconds), at_once, epochs.pop(), fmean(seconds), fmean(speeds))
 
 
 def job_counts(text: str) -> dict[str, int]:
@@ -213,5 +227,29 @@ def _cost(rows: list[Mapping[str, float]]) -> RuleCost:
     )
 
 
-def _time(match: re.Match) -> datetime:
-    return datetime.strptime(match["time"], _TIME)
+def _networks(path: Path) -> list[list[re.Match]]:
+    """Return the epochs logged of each network of a job."""
+    networks = {}
+    for line in path.read_text("utf-8").splitlines():
+        if match := _EPOCH.match(line):
+            networks.setdefault(f"seed {match['seed']}", []).append(match)
+    for which, found in networks.items() or [("any seed", [])]:
+        if len(found) < 2:
+            raise ValueError(
+                f"{path} tells of {len(found)} epochs of {which}, but two are needed to tell "
+                "how long one takes. Train for two epochs or more, without a terminal."
+            )
+    return list(networks.values())
+
+
+def _union(spans: Iterable[tuple[float, float]]) -> float:
+    """Return the length of the time that is within any of some spans."""
+    length, reached = 0.0, -math.inf
+    for start, end in sorted(spans):
+        length += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return length
+
+
+def _time(match: re.Match) -> float:
+    return datetime.strptime(match["time"], _TIME).timestamp()

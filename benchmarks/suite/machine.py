@@ -11,7 +11,19 @@ import numba
 import numpy as np
 import torch
 
-__all__ = ["Limits", "describe"]
+from lagbias.training.cpu_kernels.registers import REGISTERS
+
+__all__ = ["AVX2_ONLY", "Limits", "describe", "narrower"]
+
+#: Environment in which every library keeps to AVX2 on a processor that has more.
+AVX2_ONLY = {
+    "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2,+sse4.1,+ssse3,+sse3,+sse2,+sse,+popcnt,+f16c,"
+    "+bmi,+bmi2,+lzcnt,+movbe",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
 
 #: Several times the last-level cache of common processors, in float64.
 _COPIED = 1 << 23
@@ -80,6 +92,7 @@ def describe(threads: int) -> dict:
     """
     return {
         "cpu": _cpu_model(),
+        "instructions": REGISTERS.name,
         "cores": os.cpu_count(),
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),
@@ -93,6 +106,11 @@ def describe(threads: int) -> dict:
         },
         "load": os.getloadavg()[0],
     }
+
+
+def narrower() -> dict[str, str] | None:
+    """Return the environment of a narrower instruction set that this processor can be held to."""
+    return AVX2_ONLY if REGISTERS.name == "AVX-512" else None
 
 
 def _cpu_model() -> str:

@@ -71,13 +71,11 @@ def inserted(document: str, new: str) -> str:
 
 
 def _document(results: dict, table, heading: str) -> str:
-    parts = [_machine(results["machine"])]
-    stages: dict[str, list[dict]] = {}
-    for comparison in results["comparisons"]:
-        stages.setdefault(comparison["stage"], []).append(comparison)
-    for stage, comparisons in stages.items():
-        rows = [row for comparison in comparisons for row in _compared(comparison)]
-        parts += [f"{heading}{stage}", table(_COMPARED, rows)]
+    parts = [_machine(results["machine"]), *_stages(results, table, heading)]
+    if other := results.get("narrower"):
+        name, sgemm = other["machine"]["instructions"], other["machine"]["limits"]["sgemm"] / 1e9
+        parts += [f"The same processor held to {name}, where sgemm reaches {sgemm:.3g} Gflop/s:"]
+        parts += _stages(other, table, heading, suffix=f" with {name} only")
     if run := results.get("whole_run"):
         parts += [f"{heading}whole run: {run['run']}", table(_RULES, map(_rule, run["rules"]))]
         parts += [_totals(run)]
@@ -87,11 +85,23 @@ def _document(results: dict, table, heading: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _stages(results: dict, table, heading: str, suffix: str = "") -> list[str]:
+    stages: dict[str, list[dict]] = {}
+    for comparison in results["comparisons"]:
+        stages.setdefault(comparison["stage"], []).append(comparison)
+    parts = []
+    for stage, comparisons in stages.items():
+        rows = [row for comparison in comparisons for row in _compared(comparison)]
+        parts += [f"{heading}{stage}{suffix}", table(_COMPARED, rows)]
+    return parts
+
+
 def _machine(machine: dict) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     threads = machine["threads"]["suite"]
     text = (
-        f"{machine['cpu']}, {machine['usable_cores']} of {machine['cores']} cores, "
+        f"{machine['cpu']}, kernels for {machine['instructions']}, "
+        f"{machine['usable_cores']} of {machine['cores']} cores, "
         f"{machine['memory_gb']:g} GB; {threads} thread{'s' * (threads > 1)} each. "
         f"Python {machine['python']}, {versions}."
     )

@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -9,12 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from . import report
-from .data import Scene
-from .machine import Limits, describe
+from .data import ROOT, Scene
+from .machine import Limits, describe, narrower
 from .settings import FULL, QUICK, Settings
 from .timing import measure, say
 
 __all__ = ["run"]
+
+#: Stages whose kernels are made for the registers that there are.
+_OF_NETWORKS = ("training", "evaluation")
 
 
 def run(chosen: argparse.Namespace) -> str:
@@ -29,6 +35,8 @@ def run(chosen: argparse.Namespace) -> str:
     settings = Settings(QUICK if chosen.quick else FULL, chosen.threads)
     results = {"machine": describe(chosen.threads), "quick": chosen.quick}
     results["comparisons"] = _comparisons(chosen.only, settings)
+    if not chosen.quick and (environment := narrower()):
+        results["narrower"] = _in_environment(environment, chosen)
     if chosen.scaling:
         from .scaling import measure_scaling
 
@@ -75,6 +83,25 @@ def _comparisons(only: list[str] | None, settings: Settings) -> list[dict]:
         if only is None or name in only
         for comparison in stage.comparisons(settings, scene)
     ]
+
+
+def _in_environment(environment: dict[str, str], chosen: argparse.Namespace) -> dict | None:
+    """Measure the stages that depend on the instruction set in a process of their own."""
+    stages = [name for name in _OF_NETWORKS if chosen.only is None or name in chosen.only]
+    if not stages:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "suite.json")
+        command = [sys.executable, "-m", "benchmarks.suite", "--only", *stages]
+        command += ["--threads", str(chosen.threads), "--json", str(path)]
+        subprocess.run(
+            command,
+            env={**os.environ, **environment},
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _whole_run(chosen: argparse.Namespace) -> dict:

@@ -76,7 +76,7 @@ def breakdown(directory: Path, run: str) -> dict:
         "start_up_share": start_up / total,
         "start_up_cpu_share": start_up_cpu / cpu if cpu else None,
         "empty_interpreter_s": starts[()][0],
-        "particles_per_second": _training_speed(directory / "logs" / run / "train_network"),
+        "particles_per_second": _training_speed(directory / "logs" / run / "train_networks"),
     }
 
 
