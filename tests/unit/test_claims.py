@@ -557,6 +557,17 @@ def test_a_shorter_training_is_flat_after_the_same_fraction(paper, tmp_path, fou
     assert verdict("C38", universe, tmp_path).outcome == outcome
 
 
+def test_flatness_is_measured_in_the_nearest_measured_epoch(paper, tmp_path):
+    history = {
+        "loss_per_cell": np.ones(8),
+        "validation_loss_per_cell": np.array([np.nan, 9, np.nan, 3.3, np.nan, 3.1, np.nan, 3.0]),
+    }
+    universe = paper.copy()
+    edit(Network, "history", lambda old: history)(universe)
+    falls = verdict("C38", universe, tmp_path).measurement.values
+    assert falls["fall 3Rf"] == pytest.approx(3.3 / 3.0 - 1)  # after epoch 4, not 2
+
+
 def test_a_threshold_names_its_limits():
     with pytest.raises(ValueError, match="names the limits"):
         base.claim("C99", "hidden", threshold="below 1", limits={"a": 1})

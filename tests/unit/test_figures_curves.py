@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from lagbias.bias.spectra import rebin
 from lagbias.figures import common, curves, least_squares_comparison, loss_panels
@@ -130,6 +131,20 @@ def test_one_slow_network_does_not_widen_the_range(toys):
     assert expected[1] < 50.0
     with pytest.raises(ValueError, match="not finite"):
         loss_panels.loss_range([slow * np.nan])
+
+
+def test_epochs_without_a_measurement_are_left_out(toys):
+    losses = validation_losses(toys, n_seeds=2)
+    sparse = losses.copy()
+    sparse[:, ::2] = np.nan  # of ten epochs the second, fourth, ... are measured
+    filled = np.where(np.isnan(sparse), losses[:, -1:], losses)
+    assert loss_panels.loss_range([sparse]) == loss_panels.loss_range([filled])
+    axes = Figure().subplots()
+    loss_panels._plot_loss(axes, sparse, common.SET_STYLES["3Rf"], faint=False)
+    (line,) = axes.lines
+    np.testing.assert_array_equal(line.get_xdata(), [2, 4, 6, 8, 10])
+    np.testing.assert_array_equal(line.get_ydata(), losses[:, 1::2].mean(axis=0))
+    assert line.get_marker() == "o"
 
 
 @pytest.mark.parametrize("n_epochs", [1, 3, 200])

@@ -132,8 +132,9 @@ def _measured(losses: np.ndarray) -> np.ndarray:
 
 
 def _plot_loss(axes: Axes, losses: np.ndarray, look: LineStyle, *, faint: bool) -> None:
-    """Draw the mean over the networks and their range; a single epoch is a point."""
+    """Draw the mean over the networks and their range, with points where epochs are left out."""
     epochs = 1 + np.flatnonzero(_measured(losses))
+    marker = "o" if len(epochs) == 1 or len(epochs) < losses.shape[1] else None
     losses = losses[:, epochs - 1]
     if len(losses) > 1:
         low, high = losses.min(axis=0), losses.max(axis=0)
@@ -142,9 +143,8 @@ def _plot_loss(axes: Axes, losses: np.ndarray, look: LineStyle, *, faint: bool) 
         if faint:
             edge = {"color": look.colour, "alpha": EDGE_OPACITY, "linewidth": EDGE_WIDTH}
             axes.plot(epochs, np.transpose([low, high]), **edge)
-    marker = "o" if len(epochs) == 1 else None
     mean = losses.mean(axis=0)
-    axes.plot(epochs, mean, color=look.colour, linestyle=look.dashes, marker=marker)
+    axes.plot(epochs, mean, color=look.colour, linestyle=look.dashes, marker=marker, markersize=3)
 
 
 def _finish_loss(axes: Axes, losses: Sequence[np.ndarray]) -> None:
