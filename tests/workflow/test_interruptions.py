@@ -119,4 +119,4 @@ def test_killed_and_told_to_end(begun, tmp_path):
     assert TARGET.removeprefix("results/") in found
     assert sorted(found) == sorted(expected)
     assert [name for name in found if found[name] != expected[name]] == []
-    assert epochs(begun) == []
+    assert epochs(begun) == []  # no checkpoint is left

@@ -3,7 +3,7 @@
 from lagbias.config.sections import TrainingSettings
 from lagbias.runtime import termination
 from lagbias.stages import job
-from lagbias.stages.train_networks import train_networks
+from lagbias.stages.train_networks import remove_checkpoints, train_networks
 
 with job.start(snakemake) as task, termination.as_exception():
     train_networks(
@@ -16,3 +16,4 @@ with job.start(snakemake) as task, termination.as_exception():
             network, path, seed=network.seed, validation_box=task.params.validation_box
         ),
     )
+    remove_checkpoints(task.output)

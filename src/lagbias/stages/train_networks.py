@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import replace
@@ -25,7 +25,7 @@ from lagbias.training.training_set import TrainingSet
 if TYPE_CHECKING:
     from lagbias.config.sections import TrainingSettings
 
-__all__ = ["train_networks"]
+__all__ = ["remove_checkpoints", "train_networks"]
 
 #: Seed of the validation sample: one draw for all networks, so that their losses compare.
 _VALIDATION_SEED = 0
@@ -97,8 +97,14 @@ def train_networks(
         with closing(_trained(network_of, each, threads)) as networks:
             for network in networks:
                 write(network, outputs[network.seed])
-    # not before: if the job fails, Snakemake removes the networks, and they are made from these
-    for path in outputs.values():
+
+
+def remove_checkpoints(outputs: Iterable[str]) -> None:
+    """Remove the checkpoints of networks whose job succeeds.
+
+    Not before: if it fails, Snakemake removes its networks, and they are made from checkpoints.
+    """
+    for path in outputs:
         _checkpoint(path).unlink(missing_ok=True)
 
 
