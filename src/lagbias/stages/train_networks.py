@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from lagbias.artefacts import store
 from lagbias.bias.ensemble import with_unit_mean
 from lagbias.runtime.device import choose_device
+from lagbias.sources.base import Particles
 from lagbias.stages.ensembles import load_input_matrix, load_inputs_at_sites
 from lagbias.stages.samples import load_samples
 from lagbias.stages.sites import load_sites
@@ -65,8 +67,7 @@ def train_networks(
         **drawn,
     )
     normalise = settings.constraint == "normalise"
-    sites = load_sites(paths["particles"])
-    every = inputs_at(sites[::_MEAN_STRIDE]) if normalise else None
+    every = inputs_at(load_sites(paths["particles"])[::_MEAN_STRIDE]) if normalise else None
 
     def network_of(seed: int, training: TrainingSet, stop: Event | None = None) -> Network:
         network = train(
@@ -87,7 +88,8 @@ def train_networks(
             smallest_draw=int(np.diff(training.cell_start).min()),
         )
 
-    seeds, at_once = list(outputs), settings.networks_at_once(len(sites), threads)
+    particles = store.length(paths["particles"], Particles, "lagrangian_site")
+    seeds, at_once = list(outputs), settings.networks_at_once(particles, threads)
     for first in range(0, len(seeds), at_once):
         group = seeds[first : first + at_once]
         samples = load_samples(

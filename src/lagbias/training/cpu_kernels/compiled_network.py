@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lagbias.training.cpu_kernels.network_kernels import (
+    LN_10,
     backward,
     forward,
     power_of_ten,
@@ -14,7 +15,6 @@ from lagbias.training.layout import Layout
 
 __all__ = ["CompiledNetwork"]
 
-_LN_10 = np.float32(np.log(10.0))
 _NOTHING = np.empty(0, np.float32)
 
 
@@ -54,7 +54,7 @@ class CompiledNetwork:
         """Return 10^y and its derivative with respect to each input, (P,) and (P, n_inputs)."""
         inputs, f = self._matching(inputs), self.f(inputs)
         gradient, none = np.empty_like(inputs), np.empty(0)
-        backward(inputs, self._packed, _LN_10 * f, none, gradient, _NOTHING, _NOTHING)
+        backward(inputs, self._packed, LN_10 * f, none, gradient, _NOTHING, _NOTHING)
         return f, gradient
 
     def _matching(self, inputs: np.ndarray) -> np.ndarray:

@@ -54,9 +54,8 @@ class _Output(Function):
     @staticmethod
     def forward(ctx, inputs, flat, layout):
         ctx.save_for_backward(inputs, flat)
-        ctx.layout = layout
         output, nothing = torch.empty(len(inputs)), np.empty(0, np.float32)
-        packed = layout.packed(_array(flat))
+        packed = ctx.packed = layout.packed(_array(flat))
         network_kernels.transpose(packed)
         network_kernels.forward(_array(inputs), packed, output.numpy(), nothing, nothing)
         return output
@@ -69,10 +68,8 @@ class _Output(Function):
         d_inputs = torch.empty_like(inputs if into_inputs else inputs[:0])
         gradient = np.zeros(len(flat) if into_flat else 0)
         nothing = np.empty(0, np.float32)
-        packed = ctx.layout.packed(_array(flat))
-        network_kernels.transpose(packed)
         network_kernels.backward(
-            _array(inputs), packed, _array(grad_output), gradient,
+            _array(inputs), ctx.packed, _array(grad_output), gradient,
             d_inputs.numpy(), nothing, nothing,
         )  # fmt: skip
         gradient = torch.from_numpy(gradient.astype(np.float32))

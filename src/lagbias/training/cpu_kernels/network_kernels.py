@@ -19,6 +19,7 @@ from lagbias.training.cpu_kernels.tile_product import LANES, dot_product, tile_p
 
 __all__ = [
     "BLOCK",
+    "LN_10",
     "Packed",
     "backward",
     "forward",
@@ -29,6 +30,8 @@ __all__ = [
 
 #: Particles per block: with two values for each neuron of the paper's network, 245 kB.
 BLOCK = 96
+#: d(10^y)/dy = LN_10 10^y.
+LN_10 = np.float32(np.log(10.0))
 #: Blocks whose gradients are summed in float32; sums over more particles are float64.
 _GROUP = 32
 # Without "nnan": NaN must propagate, so that training detects it.

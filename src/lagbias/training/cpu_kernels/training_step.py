@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from lagbias.training.cpu_kernels.network_kernels import (
+    LN_10,
     backward,
     forward,
     power_of_ten,
@@ -16,8 +17,6 @@ from lagbias.training.cpu_kernels.network_kernels import (
 )
 
 __all__ = ["Adam", "Cells", "Memory", "step"]
-
-_LN_10 = np.float32(np.log(10.0))
 
 
 class Cells(NamedTuple):
@@ -151,12 +150,12 @@ def _objective(cells, chosen, f, latest, floor, gradient):  # pragma: no cover -
         model += mass[i] / scale
         along += residual * mass[i]
     # of the scale and of the penalty, the same for all cells
-    common = (offset / _LN_10 - along / (scale * count)) / mean if len(latest) else 0.0
+    common = (offset / LN_10 - along / (scale * count)) / mean if len(latest) else 0.0
     stop = 0
     for i in range(count):
         first, stop = stop, stop + cells.size[chosen[i]]
         residual = mass[i] / scale - cells.target[chosen[i]]
-        factor = np.float32(2 * (residual / scale + common) * cells.factor[chosen[i]]) * _LN_10
+        factor = np.float32(2 * (residual / scale + common) * cells.factor[chosen[i]]) * LN_10
         for j in range(first, stop):
             gradient[j] = factor * f[j]
     return loss, model
