@@ -1,4 +1,4 @@
-"""Command line: describe artefacts, summarise spectra, generate documentation."""
+"""Command line: describe artefacts, summarise spectra, compare runs, generate documentation."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from lagbias.artefacts import store
 from lagbias.bias import summary
 from lagbias.bias.spectra import Spectra
+from lagbias.claims.table import side_by_side
 from lagbias.config import docs
 
 __all__ = ["main"]
@@ -49,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("run", type=Path, help="directory of the run, such as results/embedded")
     table.add_argument("--k-max", type=float, default=0.1, help="maximum wavenumber [h/Mpc]")
     table.set_defaults(run_command=_summary)
+    claims = commands.add_parser("claims", help="print the claims of several runs side by side")
+    claims.add_argument("run", nargs="+", type=Path, help="claims.json of a run")
+    claims.add_argument(
+        "--missing", action="append", default=[], metavar="NAME", help="a run without results yet"
+    )
+    claims.set_defaults(run_command=_claims)
     config = commands.add_parser("config", help="config/README.md and the JSON Schema")
     action = config.add_mutually_exclusive_group(required=True)
     action.add_argument("--write", action="store_true", help="write both files")
@@ -78,6 +85,11 @@ def _summary(options: argparse.Namespace) -> None:
         )
     spectra = [store.read(path, Spectra) for path in paths]
     print(summary.table(spectra, k_max=options.k_max))
+
+
+def _claims(options: argparse.Namespace) -> None:
+    tables = [json.loads(path.read_text(encoding="utf-8")) for path in options.run]
+    print(side_by_side(tables, options.missing), end="")
 
 
 def _config(options: argparse.Namespace) -> None:

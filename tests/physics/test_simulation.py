@@ -18,6 +18,7 @@ from lagbias.cosmology import CRITICAL_DENSITY, Background, abacus_linear_power
 from lagbias.grids.fourier import RealFFT
 from lagbias.runtime.threads import numba_threads
 from lagbias.schema.fields import datasets
+from lagbias.simulate import nbody
 from lagbias.simulate.friends_of_friends import friends_of_friends, halo_properties
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 from lagbias.simulate.kernels import MESH_OFFSET, PAINT_COPIES, paint_overdensity
@@ -331,6 +332,8 @@ SETTINGS = EmbeddedSettings(
     steps=6,
     linking_length=LINKING_LENGTH,
     min_halo_particles=10,
+    kept_fraction=0.25,
+    kept_sampling="even",
     boxes={"box1": 3, "box2": 4},
 )
 
@@ -352,3 +355,49 @@ def test_the_same_seed_gives_the_same_bits(box):
 def test_embedded_boxes_keep_the_contract(box):
     check_contract(box, unique_sites=True)
     check_alignment(box)
+
+
+def test_kept_particles_and_halos_are_those_of_the_whole_box(box):
+    whole = make_box(SETTINGS.model_copy(update={"kept_fraction": 1.0}), seed=3, threads=THREADS)
+    np.testing.assert_array_equal(
+        box.particles.position, whole.particles.position[box.particles.lagrangian_site]
+    )
+    assert len(box.particles.position) == pytest.approx(0.25 * 64**3, rel=1e-3)
+    np.testing.assert_array_equal(box.halos.mass, whole.halos.mass)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_simulation_continues_with_the_same_bits(small, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint"
+    arguments = {
+        "box_size": small.box_size,
+        "background": BACKGROUND,
+        "initial_redshift": INITIAL_REDSHIFT,
+        "redshift": REDSHIFT,
+        "steps": STEPS,
+        "threads": THREADS,
+        "checkpoint": path,
+        "key": "a",
+        "checkpoint_interval": 0.0,
+    }
+    kicks, whole_kick = [], nbody.kick
+
+    def break_off(*args, **kwargs):
+        kicks.append(None)
+        if len(kicks) == STEPS // 2:
+            raise Interrupted
+        whole_kick(*args, **kwargs)
+
+    monkeypatch.setattr(nbody, "kick", break_off)
+    with pytest.raises(Interrupted):
+        simulate(small.modes, **arguments)
+    positions, velocities = simulate(small.modes, **arguments)
+    # the broken step is made again, those before are not
+    assert len(kicks) == STEPS + 1
+    np.testing.assert_array_equal(positions, small.positions)
+    np.testing.assert_array_equal(velocities, small.velocities)
+    simulate(small.modes, **arguments | {"key": "b"})
+    assert len(kicks) == 2 * STEPS + 1

@@ -161,6 +161,26 @@ def test_markdown_has_a_row_for_each_claim(written):
     assert "From `networks/ (3 files)`, `spectra/a.h5`." in text
 
 
+def test_runs_stand_side_by_side(written):
+    one = json.loads(written["json"])
+    other = one | {"run": "large", "claims": [c | {"measured": "0.02"} for c in one["claims"]]}
+    text = table.side_by_side([one, other], ["abacus"])
+    assert "- large: 3 claims: 1 hold, 1 do not hold, 1 cannot be tested on this run." in text
+    assert "- abacus: not run." in text
+    head, _, *rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert head == "| id | claim | paper | threshold | <tiny> | large | abacus |"
+    assert [row.replace("\\|", "").count("|") for row in rows] == [8, 8, 8]
+    assert rows[0].endswith("| **holds**: 0.004 | **holds**: 0.02 | not run |")
+    assert "| **cannot be tested**: this run has no spectra of 3Rf |" in rows[2]
+
+
+def test_claims_of_different_versions_do_not_compare(written):
+    one = json.loads(written["json"])
+    other = one | {"run": "old", "claims": [c | {"threshold": "below 1"} for c in one["claims"]]}
+    with pytest.raises(ValueError, match="runs <tiny> and old have different texts"):
+        table.side_by_side([one, other])
+
+
 def test_html_is_self_contained_and_escaped(written):
     text = written["html"]
     assert text.count("<tr id=") == 3

@@ -1,5 +1,6 @@
 """The command line."""
 
+import json
 import os
 import subprocess
 import sys
@@ -69,6 +70,24 @@ def test_summary_prints_one_row_per_file_of_spectra(tmp_path, capsys):
     assert main(["summary", str(tmp_path)]) == 0
     row = capsys.readouterr().out.splitlines()[-1]
     assert "| 3Rf |" in row and "| box1 | 1.020 | 0.200 |" in row
+
+
+def test_claims_prints_a_column_for_each_run(tmp_path, capsys):
+    claim = {"id": "C01", "statement": "f.", "paper": "1", "threshold": "t", "reason": ""}
+    claim |= {"verdict": "holds", "measured": "0.9"}
+    summary = {"holds": 1, "does not hold": 0, "cannot be tested": 0}
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path in paths:
+        found = {"run": path.stem, "summary": summary, "claims": [claim]}
+        path.write_text(json.dumps(found), encoding="utf-8")
+    missing = ["--missing", "c", "--missing", "d"]
+    assert main(["claims", *map(str, paths), *missing]) == 0
+    printed = capsys.readouterr().out
+    assert "| id | claim | paper | threshold | a | b | c | d |" in printed
+    last = "| C01 | f. | 1 | t | **holds**: 0.9 | **holds**: 0.9 | not run | not run |\n"
+    assert printed.endswith(last)
+    assert main(["claims", str(tmp_path / "none.json")]) == 1
+    assert "none.json" in capsys.readouterr().err
 
 
 def test_config_docs_are_checked_and_written(tmp_path, capsys, monkeypatch):

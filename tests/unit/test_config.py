@@ -24,6 +24,10 @@ def merge(base, top):
     return merged
 
 
+def variant(name, **training):
+    return {"variants": {name: {"sets": ["1Rf"], "training": training}}}
+
+
 @pytest.mark.parametrize("name", ["config", "tiny", "large", "abacus", "mini"])
 def test_shipped_configurations_are_valid(repository, default, name):
     top = yaml.safe_load((repository / "config" / f"{name}.yaml").read_text())
@@ -119,7 +123,7 @@ def test_table_1_of_the_paper_and_the_set_of_its_section_5(default):
         ({"boxes": None}, ["boxes = None"]),
         ({"smoothing_sets": {"mine": [0.5]}}, ["mine", "R_f = 0.5", "density, 1 Mpc/h"]),
         ({"smoothing_sets": {"mine": [2.8284271]}}, ["R_f = 2.8284271", "2.82843"]),
-        ({"smoothing_sets": {"mine": [70.0]}}, ["R_f = 70", "quarter of the box"]),
+        ({"smoothing_sets": {"mine": [90.0]}}, ["R_f = 90", "quarter of the box"]),
         ({"smoothing_sets": {"mine": [4.0, 2.0]}}, ["smoothing_sets.mine", "increasing order"]),
         ({"smoothing_sets": {"mine": []}}, ["smoothing_sets.mine", "at least one"]),
         (
@@ -136,6 +140,20 @@ def test_table_1_of_the_paper_and_the_set_of_its_section_5(default):
         ({"figure_sets": {"retrained_losses": "1Rf"}}, ["retrained_losses = 1Rf", "Add it there"]),
         ({"figure_sets": {"thin": "3Rf"}}, ["figure_sets.thin = 3Rf", "another set"]),
         ({"figure_sets": {"nested": ["thin"]}}, ["figure_sets.nested names ['thin']", "Add them"]),
+        ({"figure_sets": {"cut": ["thin"]}}, ["figure_sets.cut names ['thin']", "Add them"]),
+        ({"eigenvalue_cut": 1.0}, ["eigenvalue_cut = 1.0", "less than 1"]),
+        (variant("large", width=128), ["variants.large", "'larger', 'longer' or 'unconstrained'"]),
+        (variant("larger", widht=128), ["variants.larger.training.widht", "'width'?"]),
+        (variant("larger", cell_size=5), ["variants.larger.training.cell_size: unknown"]),
+        (variant("larger", width=-1), ["variants.larger.training.width = -1", "greater than 0"]),
+        (variant("larger", width=32), ["{'width': 32} is not larger", "Raise hidden_layers"]),
+        (variant("longer", epochs=8), ["{'epochs': 8} is not longer", "Raise epochs"]),
+        (variant("unconstrained"), ["variants.unconstrained.training = {}", "Set constraint"]),
+        ({"variants": {"longer": {"sets": ["1Rf"]}}}, ["variants.longer.training is missing"]),
+        (
+            {"variants": {"longer": {"sets": ["2Rf"], "training": {"epochs": 9}}}},
+            ["variants.longer.sets names ['2Rf']", "Add them"],
+        ),
         (
             {"least_squares": {"delta_range": [5, -4]}},
             ["delta_range = [5.0, -4.0] is not increasing"],
@@ -184,6 +202,16 @@ def test_samples_may_be_ranges_of_mass(default):
 def test_a_new_set_is_one_line(default):
     config = load(merge(default, {"smoothing_sets": {"mine": [2, 4]}}))
     assert config.smoothing_sets["mine"] == [2.0, 4.0]
+
+
+def test_a_variant_differs_from_the_training_in_its_own_settings(default):
+    config = load(merge(default, variant("larger", hidden_layers=7, width="128")))
+    usual = config.training.model_dump()
+    for inputs in ("full", "cut", "longer"):
+        assert config.training_of(inputs).model_dump() == usual
+    expected = usual | {"hidden_layers": 7, "width": 128}
+    assert config.training_of("larger").model_dump() == expected
+    assert load(config.model_dump()) == config
 
 
 def test_numbers_given_as_text_on_the_command_line_are_numbers(default):

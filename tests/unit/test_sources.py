@@ -23,6 +23,8 @@ SETTINGS = SimpleNamespace(
     steps=3,
     linking_length=0.2,
     min_halo_particles=5,
+    kept_fraction=1.0,
+    kept_sampling="even",
 )
 
 

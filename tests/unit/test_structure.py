@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "claims": NUMERICS | BASE | {"artefacts"},
     "figures": NUMERICS | BASE | {"artefacts"},
     "stages": NUMERICS | BASE | {"artefacts", "claims", "config", "figures", "sources"},
-    "cli": {"artefacts", "bias", "config"},
+    "cli": {"artefacts", "bias", "claims", "config"},
     "__main__": {"cli"},
 }
 MODULES = {

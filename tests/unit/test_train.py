@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from lagbias.config.sections import TrainingSettings
+from lagbias.runtime import checkpoints
 from lagbias.runtime.device import DeviceFull
 from lagbias.runtime.termination import Terminated
 from lagbias.training import checkpoint, loop, losses, steps
@@ -502,7 +503,7 @@ def test_a_completed_training_is_kept_and_resumed_at_once(data, constraint, tmp_
     settings, path = make_settings(constraint=constraint), tmp_path / "checkpoint"
     arguments = {"seed": 1, "validation": data, "checkpoint": path, "checkpoint_interval": 1e3}
     first = train(data, settings, **arguments)
-    assert checkpoint.read(path)["epoch"] == 6
+    assert checkpoints.read(path)["epoch"] == 6
     content, epochs = path.read_bytes(), count_steps(monkeypatch)
     assert_equal(train(data, settings, **arguments), first)
     assert epochs == []
@@ -521,11 +522,11 @@ def test_a_training_that_is_told_to_stop_keeps_its_complete_epochs(
         epochs = count_steps(patched)
         train(data, settings, stop=stop, **arguments)
     assert epochs == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 3
-    assert checkpoint.read(path)["epoch"] == 3
+    assert checkpoints.read(path)["epoch"] == 3
     assert "its state after epoch 3 is kept" in caplog.text
     with pytest.raises(SystemExit):  # before its first step
         train(data, settings, stop=stop, **arguments)
-    assert checkpoint.read(path)["epoch"] == 3
+    assert checkpoints.read(path)["epoch"] == 3
     assert_equal(train(data, settings, stop=Event(), **arguments), unbroken)
 
 
@@ -550,7 +551,7 @@ def test_an_interrupted_training_keeps_its_last_complete_epoch(
     if raised is DeviceFull:
         words = "training on batches of up to", "last checkpoint", "training.cells_per_batch"
         assert all(word in str(caught.value) for word in words)
-    assert checkpoint.read(path)["epoch"] == 3
+    assert checkpoints.read(path)["epoch"] == 3
     assert "its state after epoch 3 is kept" in caplog.text
     assert_equal(train(data, make_settings(), seed=1, checkpoint=path), unbroken)
 
@@ -582,12 +583,12 @@ def test_a_damaged_checkpoint_is_ignored(data, tmp_path, caplog):
     path = tmp_path / "checkpoint"
     arguments = {"seed": 2, "checkpoint": path, "checkpoint_interval": 0.0}
     expected = train(data, make_settings(), **arguments)
-    good, content = checkpoint.read(path), path.read_bytes()
+    good, content = checkpoints.read(path), path.read_bytes()
     refused = 0
     for place in np.random.default_rng(3).integers(0, len(content), 300):
         path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
         try:
-            found = checkpoint.read(path)
+            found = checkpoints.read(path)
         except ValueError:
             refused += 1
             continue

@@ -64,8 +64,24 @@ def test_pc2_takes_the_first_two_components(fitted):
     np.testing.assert_array_equal(input_matrix("pc2", fitted, components), components[:2])
     with pytest.raises(ValueError, match="need the components"):
         input_matrix("pc2", fitted)
-    with pytest.raises(ValueError, match="'pc3'; choose one of full, density, nested, pc2"):
+    with pytest.raises(ValueError, match="'pc3'; choose one of full, density, nested, cut, pc2"):
         input_matrix("pc3", fitted)
+
+
+def test_a_cut_keeps_the_largest_eigenvalues_of_each_block(fitted):
+    linear, tidal = fitted.eigenvalues[:6], fitted.eigenvalues[6:]
+    for fraction in (0.9, linear[2] / linear[0], tidal[1] / tidal[0], 1e-9):
+        kept = np.append(linear > fraction * linear[0], tidal > fraction * tidal[0])
+        assert kept[[0, 6]].all()
+        expected = fitted.eigenvectors[:, kept] / np.sqrt(fitted.eigenvalues[kept])
+        found = input_matrix("cut", fitted, eigenvalue_cut=fraction)
+        np.testing.assert_allclose(found, expected.T, rtol=1e-15)
+    assert len(found) == 9
+
+
+@pytest.mark.parametrize("name", ["larger", "longer", "unconstrained"])
+def test_networks_trained_otherwise_take_all_features(fitted, name):
+    np.testing.assert_array_equal(input_matrix(name, fitted), fitted.matrix)
 
 
 def test_covariance_is_uncentred(theta):

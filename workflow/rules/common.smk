@@ -49,7 +49,7 @@ wildcard_constraints:
     train_box=any_of(CONFIG.boxes.train),
     sample=any_of(CONFIG.halo_samples),
     smoothing_set=any_of(CONFIG.smoothing_sets),
-    inputs="full|density|nested|pc2",
+    inputs=any_of(["full", "density", "nested", "cut", "pc2", *CONFIG.variants]),
     rf=r"[0-9.]+",
     seed=r"[0-9]+",
 
@@ -78,6 +78,10 @@ def roles():
         "epochs": CONFIG.training.epochs,
         "cell_size": CONFIG.training.cell_size,
         "constraint": CONFIG.training.constraint,
+        "variants": {
+            name: {"sets": variant.sets, "training": variant.overrides()}
+            for name, variant in CONFIG.variants.items()
+        },
         **CONFIG.figure_sets.model_dump(),
     }
 

@@ -18,7 +18,7 @@ rule gradient_pca:
             megabytes=lambda wildcards: 350
             + 10e-6 * BOX_PARTICLES
             + 60e-6 * n_radii(wildcards) * CONFIG.gradient_pca.particles,
-            seconds=1e-5 * NETWORK * CONFIG.gradient_pca.particles
+            seconds=1e-5 * network_cost() * CONFIG.gradient_pca.particles
             + 1e-7 * BOX_PARTICLES,
         ),
     params:

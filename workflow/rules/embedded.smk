@@ -10,12 +10,13 @@ rule simulate_box:
         "logs/{run}/simulate_box/{box}.log",
     benchmark:
         "benchmarks/{run}/simulate_box/{box}.tsv"
-    threads: 2
+    # one where it suffices, so that results do not depend on `--cores`
+    threads: threads_for(SIMULATED_PARTICLES)
     resources:
         # two meshes of (2n)^3, particles and displacements in float32
         **needs(
-            megabytes=400 + 96e-6 * BOX_PARTICLES,
-            seconds=4e-7 * BOX_PARTICLES * CONFIG.embedded.steps,
+            megabytes=400 + 96e-6 * SIMULATED_PARTICLES,
+            seconds=4e-7 * SIMULATED_PARTICLES * CONFIG.embedded.steps,
         ),
     params:
         code=code("simulate_box"),

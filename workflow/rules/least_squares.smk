@@ -69,7 +69,7 @@ rule bin_networks:
     resources:
         **needs(
             megabytes=500 + 16e-6 * BOX_PARTICLES,
-            seconds=4e-7 * NETWORK * BOX_PARTICLES * len(CONFIG.seeds),
+            seconds=4e-7 * network_cost() * BOX_PARTICLES * len(CONFIG.seeds),
         ),
     params:
         code=code("bin_networks"),

@@ -22,15 +22,16 @@ rule train_networks:
     resources:
         **needs(
             megabytes=lambda wildcards: subsamples(wildcards, 1 + NETWORKS_AT_ONCE),
-            seconds=1e-5
-            * NETWORK
+            seconds=lambda wildcards: 1e-5
+            * network_cost(wildcards.inputs)
             * TRAINING_PARTICLES
-            * CONFIG.training.epochs
+            * CONFIG.training_of(wildcards.inputs).epochs
             * len(CONFIG.seeds),
         ),
     params:
         code=code("train_networks"),
-        training=section("training"),
+        training=lambda wildcards: CONFIG.training_of(wildcards.inputs).model_dump(),
+        eigenvalue_cut=eigenvalue_cut_of,
         validation_box=VALIDATION_BOX,
     message:
         "training {wildcards.smoothing_set} ({wildcards.inputs}) on {wildcards.train_box}, {wildcards.sample}"

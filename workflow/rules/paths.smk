@@ -81,6 +81,11 @@ def components_of(wildcards):
     return pattern("gradient_pca").format(**wildcards) if retrained else []
 
 
+def eigenvalue_cut_of(wildcards):
+    """Parameter: the cut that chooses the inputs of networks, None where they are not chosen so."""
+    return CONFIG.eigenvalue_cut if wildcards.inputs == "cut" else None
+
+
 def networks_of(wildcards):
     """Input function: the ensemble that the wildcards name, of all features without `inputs`."""
     return paths("networks", **wildcards)
@@ -115,13 +120,28 @@ def evidence():
             *paths("spectra", smoothing_set=sets),
             *paths("spectra", smoothing_set=scales, box=TRAINING_BOX),
             *paths("spectra", smoothing_set=scales, box=CONFIG.boxes.validation[1:]),
-            *paths("spectra", train_box=CONFIG.boxes.train[1:]),
+            *paths(
+                "spectra",
+                train_box=CONFIG.boxes.train[1:],
+                smoothing_set=dict.fromkeys([chosen.multi_scale, *chosen.cut]),
+            ),
+            *paths(
+                "spectra",
+                train_box=CONFIG.boxes.train,
+                smoothing_set=chosen.cut,
+                inputs="cut",
+            ),
             *paths("spectra", smoothing_set=chosen.single_scale, inputs="density"),
             *paths(
                 "spectra", smoothing_set=chosen.single_scale, inputs="least_squares"
             ),
             *paths("spectra", smoothing_set=chosen.nested, inputs="nested"),
             *paths("spectra", smoothing_set=chosen.retrained, inputs="pc2"),
+            *(
+                spectra
+                for name, variant in CONFIG.variants.items()
+                for spectra in paths("spectra", smoothing_set=variant.sets, inputs=name)
+            ),
         ],
         "components": [
             *paths("gradient_pca", smoothing_set=sets),

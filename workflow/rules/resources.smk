@@ -4,24 +4,18 @@
 from math import ceil
 
 # numbers that the sizes of arrays follow from
-BOX_PARTICLES = CONFIG.settings().particles_per_side ** 3
-NODES = BOX_PARTICLES
+SIMULATED_PARTICLES = CONFIG.settings().particles_per_side ** 3
+NODES = CONFIG.settings().density_grid ** 3
 if CONFIG.source == "abacus":
-    from lagbias.sources.abacus.acquisition import SUBSAMPLE_A
-
-    # the particles that AbacusSummit keeps of each box
-    BOX_PARTICLES *= SUBSAMPLE_A
-    NODES = CONFIG.abacus.density_grid**3
+    from lagbias.sources.abacus.acquisition import SUBSAMPLE_A as KEPT
+else:
+    KEPT = CONFIG.embedded.kept_fraction
+BOX_PARTICLES = KEPT * SIMULATED_PARTICLES
 EVALUATION_CELLS = CONFIG.evaluation.grid**3
 TRAINING_PARTICLES = CONFIG.training.subsample * BOX_PARTICLES
 NETWORKS_AT_ONCE = min(
     CONFIG.training.networks_at_once(BOX_PARTICLES), len(CONFIG.seeds)
 )
-# multiplications in a network, in units of those of the default one
-NETWORK = (
-    (1 + CONFIG.training.hidden_layers) / 6 * max(1, CONFIG.training.width / 64) ** 2
-)
-
 # half again what was measured, and as much more with every attempt after a failure
 MARGIN = 1.5
 # Snakemake, twice, around a job of a batch system [MB]
@@ -51,6 +45,12 @@ def needs(megabytes, seconds=0):
 def threads_for(size):
     """Threads of a job that loops over so many particles or nodes: 1 up to 8."""
     return min(8, 1 + int(size) // PER_THREAD)
+
+
+def network_cost(inputs="full"):
+    """Multiplications in a network, in units of those of the default one."""
+    chosen = CONFIG.training_of(inputs)
+    return (1 + chosen.hidden_layers) / 6 * max(1, chosen.width / 64) ** 2
 
 
 def n_radii(wildcards):

@@ -20,10 +20,14 @@ rule predict_spectra:
     resources:
         **needs(
             megabytes=evaluation,
-            seconds=1e-6 * NETWORK * BOX_PARTICLES * len(CONFIG.seeds),
+            seconds=lambda wildcards: 1e-6
+            * network_cost(wildcards.inputs)
+            * BOX_PARTICLES
+            * len(CONFIG.seeds),
         ),
     params:
         code=code("predict_spectra"),
+        eigenvalue_cut=eigenvalue_cut_of,
         device=CONFIG.training.device,
     message:
         "evaluating {wildcards.smoothing_set} ({wildcards.inputs}) of {wildcards.train_box} on {wildcards.box}"
@@ -52,6 +56,7 @@ rule cut_slab:
         ),
     params:
         code=code("cut_slab"),
+        eigenvalue_cut=eigenvalue_cut_of,
         device=CONFIG.training.device,
         sample=lambda wildcards: section("halo_samples", wildcards.sample),
         radii=lambda wildcards: CONFIG.smoothing_sets[wildcards.smoothing_set],

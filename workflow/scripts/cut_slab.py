@@ -8,6 +8,7 @@ with job.start(snakemake) as task:
     slab = cut_slab(
         task.input,
         inputs=task.labels["inputs"],
+        eigenvalue_cut=task.params.eigenvalue_cut,
         sample=task.settings(HaloSample, "sample"),
         radii=list(task.params.radii),
         device=task.params.device,

@@ -10,6 +10,7 @@ with job.start(snakemake) as task, termination.as_exception():
         task.input,
         task.settings(TrainingSettings, "training"),
         inputs=task.labels["inputs"],
+        eigenvalue_cut=task.params.eigenvalue_cut,
         outputs=task.outdated(),
         threads=task.threads,
         write=lambda network, path: task.write(

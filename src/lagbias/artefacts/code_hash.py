@@ -22,8 +22,8 @@ __all__ = ["PLUMBING", "code_hash", "dependencies"]
 PLUMBING = frozenset(
     f"lagbias.{name}"
     for name in "artefacts.code_hash artefacts.hdf5 artefacts.provenance artefacts.store "
-    "config.sections runtime.atomic runtime.messages runtime.progress runtime.termination "
-    "schema.fields schema.labels stages.job".split()
+    "config.sections runtime.atomic runtime.checkpoints runtime.messages runtime.progress "
+    "runtime.termination schema.fields schema.labels stages.job".split()
 )
 _PACKAGE = Path(__file__).parents[1]
 #: Position of the description among the arguments of the functions of `lagbias.schema.fields`.

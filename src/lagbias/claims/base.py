@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from string import Formatter
+from typing import Any
 
 __all__ = [
     "FAILS",
@@ -96,8 +97,8 @@ def claim(
     return lambda function: Check(declared, function)
 
 
-def listed(values: Mapping[str, float], form: str = ".3f") -> str:
-    """Write named numbers in a line, such as ``3Rf 0.993, 3Rf_coarse 0.987``."""
+def listed(values: Mapping[str, Any], form: str = ".3f") -> str:
+    """Write named values in a line, such as ``3Rf 0.993, 3Rf_coarse 0.987``."""
     return ", ".join(f"{name} {value:{form}}" for name, value in values.items())
 
 

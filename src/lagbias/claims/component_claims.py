@@ -51,22 +51,30 @@ def _f_rises_with_the_first(evidence: Evidence, *, below: float, errors: float) 
     "are similar.",
     place="§4",
     metric="λ0/λ1 and λ0/λ2 of the uncentred covariance of ∇f, of every set; also printed: λ3 over "
-    "the last",
+    "the last, and the ratios of the centred covariance with their square roots",
     paper="3 and 4",
     threshold="λ0/λ1 {first_least:g} to {first_most:g}, λ0/λ2 {second_least:g} to {second_most:g}",
     limits={"first_least": 2, "first_most": 4.5, "second_least": 2.7, "second_most": 6},
 )
 def _eigenvalue_ratios(evidence: Evidence, **limits: float) -> Measurement:
-    first, second, rest = {}, {}, {}
+    first, second, rest, centred = {}, {}, {}, {"λ0/λ1": {}, "λ0/λ2": {}}
     for name in evidence.all_sets:
-        values = evidence.pca(name).eigenvalues
-        first[name], second[name] = values[0] / values[1], values[0] / values[2]
+        pca = evidence.pca(name)
+        values, others = pca.eigenvalues, pca.centred_eigenvalues
+        first[name], second[name] = values[0] / values[1:3]
+        centred["λ0/λ1"][name], centred["λ0/λ2"][name] = others[0] / others[1:3]
         if len(values) > 4:
             rest[name] = values[3] / values[-1]
+    text = f"λ0/λ1: {listed(first, '.2f')}; λ0/λ2: {listed(second, '.2f')}; "
+    text += f"λ3/last: {listed(rest, '.1f')}"
+    found = {**named("λ0/λ1", first), **named("λ0/λ2", second), **named("λ3/last", rest)}
+    for quantity, ratios in centred.items():
+        roots = {name: f"{ratio:.1f} ({np.sqrt(ratio):.2f})" for name, ratio in ratios.items()}
+        text += f"; centred {quantity} (and its square root): {listed(roots, '')}"
+        found |= named(f"centred {quantity}", ratios)
     return Measurement(
-        f"λ0/λ1: {listed(first, '.2f')}; λ0/λ2: {listed(second, '.2f')}; λ3/last: "
-        f"{listed(rest, '.1f')}",
-        {**named("λ0/λ1", first), **named("λ0/λ2", second), **named("λ3/last", rest)},
+        text,
+        found,
         limits["first_least"] <= min(first.values())
         and max(first.values()) <= limits["first_most"]
         and limits["second_least"] <= min(second.values())

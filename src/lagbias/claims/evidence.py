@@ -13,7 +13,7 @@ from lagbias.bias.components import GradientPCA
 from lagbias.bias.least_squares import LeastSquares
 from lagbias.bias.prediction import ModelField
 from lagbias.bias.spectra import Spectra
-from lagbias.claims.base import Untestable
+from lagbias.claims.base import Untestable, listed
 from lagbias.features.whitening import Whitening
 from lagbias.grids.halo_field import HaloFields
 from lagbias.training.network import Network
@@ -29,7 +29,11 @@ _INPUTS = {
     "density": " with δ and ∇²δ only",
     "least_squares": " of the least-squares f",
     "nested": " with n δ and one ∇²δ",
+    "cut": " with a cut in the eigenvalues",
     "pc2": " with the two components",
+    "larger": " with larger networks",
+    "longer": " with a longer training",
+    "unconstrained": " without a constraint",
 }
 
 
@@ -46,8 +50,8 @@ class Evidence:
     roles : Mapping
         Boxes, samples and sets by role: ``run``, ``train_boxes``, ``validation_boxes``,
         ``sample``, ``thin_samples``, ``single_scale``, ``multi_scale``, ``coarse``, ``fine``,
-        ``retrained``, ``components``, ``nested``, ``thin``, ``epochs``, ``cell_size`` and
-        ``constraint``, as in the configuration.
+        ``retrained``, ``components``, ``nested``, ``cut``, ``thin``, ``epochs``, ``cell_size``,
+        ``constraint`` and ``variants``, as in the configuration.
 
     Attributes
     ----------
@@ -98,6 +102,11 @@ class Evidence:
             )
         return samples
 
+    def variant(self, name: str) -> tuple[list[str], str]:
+        """Return the sets trained as a variant, if any, and the settings that differ, in words."""
+        found = self.roles["variants"].get(name, {"sets": [], "training": {}})
+        return found["sets"], listed(found["training"], "")
+
     def spectra(
         self,
         smoothing_set: str,
@@ -115,10 +124,10 @@ class Evidence:
         wanted = self._ensemble(smoothing_set, inputs=inputs, target_box=target_box)
         return self._one(Spectra, noun, **wanted | {"train_box": train_box})
 
-    def spectra_everywhere(self, smoothing_set: str) -> dict[str, Spectra]:
+    def spectra_everywhere(self, smoothing_set: str, inputs: str = "full") -> dict[str, Spectra]:
         """Return the spectra of the networks of the main training box, by target box."""
-        wanted = self._ensemble(smoothing_set, inputs="full")
-        paths = self._find(Spectra, f"spectra of {smoothing_set}", **wanted)
+        wanted = self._ensemble(smoothing_set, inputs=inputs)
+        paths = self._find(Spectra, f"spectra of {smoothing_set}{_INPUTS[inputs]}", **wanted)
         found = [self._read(path, Spectra) for path in paths]
         return {spectra.target_box: spectra for spectra in found}
 

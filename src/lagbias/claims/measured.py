@@ -10,6 +10,7 @@ from lagbias.training.network import Network
 
 __all__ = [
     "K_MAX",
+    "arrow",
     "large_scales",
     "mean_between",
     "mean_ratio",
@@ -57,6 +58,11 @@ def spread(spectra: Spectra) -> float:
     if len(means) < 2:
         raise Untestable("the scatter of networks needs at least two seeds; this run has one")
     return float(np.ptp(means))
+
+
+def arrow(before: float, after: float) -> str:
+    """Write two ⟨R⟩ and their difference."""
+    return f"⟨R⟩ {before:.3f} → {after:.3f}, change {after - before:+.4f}"
 
 
 def mean_between(spectra: Spectra, k_min: float, k_max: float) -> float:

@@ -2,7 +2,14 @@
 
 from lagbias.claims.base import Measurement, Untestable, claim, listed, named, span
 from lagbias.claims.evidence import EXTENDED, FINE, FINEST, Evidence
-from lagbias.claims.measured import K_MAX, mean_ratio, spread, training_loss, validation_loss
+from lagbias.claims.measured import (
+    K_MAX,
+    arrow,
+    mean_ratio,
+    spread,
+    training_loss,
+    validation_loss,
+)
 
 _MEAN = f"⟨R⟩ (k < {K_MAX} h/Mpc, validation box)"
 _PC2 = "pc2"
@@ -13,10 +20,6 @@ def _before_and_after(evidence: Evidence, name: str, inputs: str = _PC2) -> tupl
     return mean_ratio(evidence.spectra(name)), mean_ratio(evidence.spectra(name, inputs))
 
 
-def _arrow(before: float, after: float) -> str:
-    return f"⟨R⟩ {before:.3f} → {after:.3f}, change {after - before:+.4f}"
-
-
 def _largest_change(
     evidence: Evidence, names: list[str], inputs: str, most: float, scatter_of: str, remark: str
 ) -> Measurement:
@@ -24,7 +27,7 @@ def _largest_change(
     pairs = {name: _before_and_after(evidence, name, inputs) for name in names}
     changes = {name: after - before for name, (before, after) in pairs.items()}
     return Measurement(
-        "; ".join(f"{name} {_arrow(*pair)}" for name, pair in pairs.items()) + remark,
+        "; ".join(f"{name} {arrow(*pair)}" for name, pair in pairs.items()) + remark,
         named("change", changes),
         max(map(abs, changes.values())) <= most,
         scatter=(max(spread(evidence.spectra(name, inputs)) for name in names), scatter_of),
@@ -57,7 +60,7 @@ def _two_components_suffice(evidence: Evidence, *, most: float) -> Measurement:
 def _raises_fine_scales(evidence: Evidence, *, limit: float, least: float) -> Measurement:
     before, after = _before_and_after(evidence, FINEST)
     return Measurement(
-        _arrow(before, after),
+        arrow(before, after),
         {"before": before, "after": after},
         before < limit < after and after - before >= least,
         scatter=(spread(evidence.spectra(FINEST, _PC2)), "retrained networks"),
@@ -76,7 +79,7 @@ def _raises_fine_scales(evidence: Evidence, *, limit: float, least: float) -> Me
 def _retraining_raises_extended(evidence: Evidence, **limits: float) -> Measurement:
     before, after = _before_and_after(evidence, EXTENDED)
     return Measurement(
-        _arrow(before, after),
+        arrow(before, after),
         {"before": before, "after": after},
         limits["least"] <= after - before <= limits["most"]
         and limits["low"] <= after <= limits["high"],
@@ -123,7 +126,7 @@ def _equal_loss(evidence: Evidence, *, loss: float, least: float, most: float) -
     change = validation_loss(retrained) / validation_loss(full) - 1
     before, after = _before_and_after(evidence, FINEST)
     return Measurement(
-        f"loss {change:+.4f}; {_arrow(before, after)}",
+        f"loss {change:+.4f}; {arrow(before, after)}",
         {"loss": change, "power": after - before},
         abs(change) < loss and least <= abs(after - before) <= most,
         scatter=(spread(evidence.spectra(FINEST, _PC2)), "retrained networks, of ⟨R⟩"),

@@ -12,7 +12,7 @@ from typing import Any
 from lagbias.claims.base import FAILS, HOLDS, OUTCOMES, UNTESTED, Measurement, Verdict
 from lagbias.runtime.atomic import write_text
 
-__all__ = ["write"]
+__all__ = ["side_by_side", "write"]
 
 _COLUMNS = ("id", "claim", "paper", "measured", "scatter", "threshold", "verdict")
 _TITLE = "Claims of Wu, Muñoz & Eisenstein 2023 in the run {run}"
@@ -31,6 +31,41 @@ def write(verdicts: Sequence[Verdict], run: str, outputs: Mapping[str, str | Pat
     write_text(outputs["html"], _as_html(verdicts, run))
 
 
+def side_by_side(tables: Sequence[Mapping[str, Any]], missing: Sequence[str] = ()) -> str:
+    """Return a Markdown page of the verdicts of several runs, a column each.
+
+    Parameters
+    ----------
+    tables : sequence of Mapping
+        Contents of the runs' ``claims.json``.
+    missing : sequence of str
+        Runs without results yet.
+
+    Raises
+    ------
+    ValueError
+        If the runs were checked by versions whose claims differ.
+    """
+    same = ("id", "statement", "paper", "threshold")
+    declared = [[[claim[key] for key in same] for claim in table["claims"]] for table in tables]
+    for table, claims in zip(tables, declared, strict=True):
+        if claims != declared[0]:
+            raise ValueError(
+                f"The claims in the runs {tables[0]['run']} and {table['run']} have different "
+                "texts or thresholds. Check both runs with the same version."
+            )
+    runs = [table["run"] for table in tables]
+    lines = ["# Claims of Wu, Muñoz & Eisenstein 2023 in several runs", ""]
+    lines += [f"- {table['run']}: {_summary(table['summary'])}" for table in tables]
+    lines += [f"- {name}: not run." for name in missing]
+    columns = ("id", "claim", "paper", "threshold", *runs, *missing)
+    lines += ["", _INTRODUCTION, "", _markdown_row(columns), _markdown_row(["---"] * len(columns))]
+    for claim, *found in zip(declared[0], *(table["claims"] for table in tables), strict=True):
+        cells = [f"**{f['verdict']}**: {f['measured'] or f['reason']}" for f in found]
+        lines.append(_markdown_row([*claim, *cells, *["not run"] * len(missing)]))
+    return "\n".join(lines) + "\n"
+
+
 def _as_json(verdicts: Sequence[Verdict], run: str) -> str:
     """Return all fields of the verdicts and their counts as JSON."""
     table = {"run": run, "summary": _counts(verdicts), "claims": list(map(_fields, verdicts))}
@@ -39,7 +74,7 @@ def _as_json(verdicts: Sequence[Verdict], run: str) -> str:
 
 def _as_markdown(verdicts: Sequence[Verdict], run: str) -> str:
     """Return a Markdown page: counts, the table, and the metric and the artefacts of each claim."""
-    lines = [f"# {_TITLE.format(run=run)}", "", _summary(verdicts), "", _INTRODUCTION, ""]
+    lines = [f"# {_TITLE.format(run=run)}", "", _summary(_counts(verdicts)), "", _INTRODUCTION, ""]
     lines += [_markdown_row(_COLUMNS), _markdown_row(["---"] * len(_COLUMNS))]
     for verdict in verdicts:
         *cells, outcome = _cells(verdict)
@@ -60,7 +95,7 @@ def _as_html(verdicts: Sequence[Verdict], run: str) -> str:
     rows = "\n".join(_html_row(verdict, root) for verdict in verdicts)
     return _PAGE.format(
         title=html.escape(_TITLE.format(run=run)),
-        summary=html.escape(_summary(verdicts)),
+        summary=html.escape(_summary(_counts(verdicts))),
         introduction=html.escape(_INTRODUCTION),
         head=head,
         rows=rows,
@@ -85,11 +120,10 @@ def _counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
     return {outcome: found[outcome] for outcome in OUTCOMES}
 
 
-def _summary(verdicts: Sequence[Verdict]) -> str:
+def _summary(found: Mapping[str, int]) -> str:
     """Return a sentence with the number of claims of each outcome."""
-    found = _counts(verdicts)
     return (
-        f"{len(verdicts)} claims: {found[HOLDS]} hold, {found[FAILS]} do not hold, "
+        f"{sum(found.values())} claims: {found[HOLDS]} hold, {found[FAILS]} do not hold, "
         f"{found[UNTESTED]} cannot be tested on this run."
     )
 

@@ -52,6 +52,7 @@ def inconsistencies(config: Config) -> Iterator[str]:
     yield from _check_radii(config)
     yield from _check_training(config)
     yield from _check_figure_sets(config)
+    yield from _check_variants(config)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -163,10 +164,15 @@ def _check_figure_sets(config: Config) -> Iterator[str]:
             f"figure_sets.single_scale = {chosen.single_scale} has the radii {radii}. Name a set "
             f"of one radius, as the least-squares f has."
         )
-    for key in ("retrained", "components", "nested"):
-        if others := [name for name in getattr(chosen, key) if name not in chosen.of_the_paper()]:
+    among_others = {
+        f"figure_sets.{key}": getattr(chosen, key)
+        for key in ("retrained", "components", "nested", "cut")
+    }
+    among_others |= {f"variants.{key}.sets": v.sets for key, v in config.variants.items()}
+    for key, names in among_others.items():
+        if others := [name for name in names if name not in chosen.of_the_paper()]:
             yield (
-                f"figure_sets.{key} names {others}, which no other figure uses. Add them to "
+                f"{key} names {others}, which no other figure uses. Add them to "
                 f"figure_sets.coarse or figure_sets.fine."
             )
     if chosen.retrained_losses not in chosen.retrained:
@@ -179,3 +185,23 @@ def _check_figure_sets(config: Config) -> Iterator[str]:
             f"figure_sets.thin = {chosen.thin} is one of {names}, which are trained on the main "
             f"halo sample. Name another set."
         )
+
+
+def _check_variants(config: Config) -> Iterator[str]:
+    """Yield variants whose training is not what their name says."""
+    usual = config.training
+    for name, variant in config.variants.items():
+        new = config.training_of(name)
+        suits, remedy = {
+            "larger": (
+                new.hidden_layers * new.width > usual.hidden_layers * usual.width,
+                "Raise hidden_layers or width above those in training.",
+            ),
+            "longer": (new.epochs > usual.epochs, "Raise epochs above training.epochs."),
+            "unconstrained": (
+                new.constraint == "none" != usual.constraint,
+                "Set constraint to none here, and to another one in training.",
+            ),
+        }[name]
+        if not suits:
+            yield f"variants.{name}.training = {variant.overrides()} is not {name}. {remedy}"

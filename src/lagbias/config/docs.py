@@ -85,7 +85,7 @@ th, td {{ border-bottom: 1px solid #ccc; padding: 0.25em 0.8em; text-align: left
 
 
 def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield key, value and description of every leaf of the configuration."""
+    """Yield key, value and description of every leaf of the configuration that is set."""
     for name, field in type(section).model_fields.items():
         value, key = getattr(section, name), f"{prefix}{name}"
         if isinstance(value, BaseModel):
@@ -96,7 +96,7 @@ def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, st
                     yield from _values(content, f"{key}.{member}.")
                 else:
                     yield f"{key}.{member}", json.dumps(content), field.description
-        else:
+        elif value is not None:
             yield key, json.dumps(value, ensure_ascii=False), field.description
 
 

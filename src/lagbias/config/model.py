@@ -25,6 +25,7 @@ from lagbias.config.sections import (
     Section,
     Seed,
     TrainingSettings,
+    Variant,
     section_of,
 )
 from lagbias.runtime.messages import short_repr
@@ -67,11 +68,19 @@ class Config(Section):
         description="One network per seed, which sets its subsample of particles and its initial "
         "weights."
     )
+    variants: dict[Literal["larger", "longer", "unconstrained"], Variant] = Field(
+        default_factory=dict, description="Networks trained otherwise, for single claims."
+    )
     evaluation: EvaluationSettings = Field(description="The grid of the power spectra.")
     least_squares: LeastSquaresSettings = Field(
         description="The least-squares estimate of f in bins of δ and ∇²δ."
     )
     gradient_pca: GradientPCASettings = Field(description="The principal components of ∇f.")
+    eigenvalue_cut: PositiveNumber = Field(
+        lt=1,
+        description="Fraction of the largest eigenvalue of δ and ∇²δ, or of G2, above which "
+        "networks of `figure_sets.cut` take in a direction.",
+    )
     figure_sets: FigureSets = Field(description="Smoothing sets compared in the figures.")
     figures: list[Name] = Field(min_length=1, description="Figures to draw.")
 
@@ -89,6 +98,11 @@ class Config(Section):
     def settings(self) -> EmbeddedSettings | AbacusSettings | None:
         """Return the settings of the chosen source."""
         return getattr(self, self.source)
+
+    def training_of(self, inputs: str) -> TrainingSettings:
+        """Return the training of networks with some inputs, or of a variant."""
+        variant = self.variants.get(inputs)
+        return self.training.model_copy(update=variant.overrides() if variant else {})
 
     def threshold_sets(self) -> list[str]:
         """Return the smoothing sets of the main halo sample: all but that of the thin ranges."""

@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    create_model,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -27,6 +28,7 @@ __all__ = [
     "Section",
     "Seed",
     "TrainingSettings",
+    "Variant",
     "section_of",
 ]
 
@@ -84,6 +86,16 @@ class EmbeddedSettings(Section):
     min_halo_particles: Integer = Field(
         ge=2,
         description="Minimum particles of a stored halo; `halo_samples` may raise it.",
+    )
+    kept_fraction: Number = Field(
+        gt=0,
+        le=1,
+        description="Fraction of the particles that is kept once halos are found; AbacusSummit "
+        "keeps 0.03. Everything after the simulation costs in proportion.",
+    )
+    kept_sampling: Literal["even", "random"] = Field(
+        description="How kept particles are chosen: `even` in Lagrangian space, which adds little "
+        "noise on large scales, or at `random` as in AbacusSummit."
     )
     boxes: dict[Name, Seed] = Field(
         min_length=2, description="Seed of the initial conditions of each box, by name."
@@ -183,7 +195,8 @@ class Boxes(Section):
     train: list[Name] = Field(
         min_length=1,
         description="Training boxes. The first one trains every smoothing set; the others train "
-        "only `figure_sets.multi_scale`, to measure the scatter between training boxes.",
+        "only `figure_sets.multi_scale` and `figure_sets.cut`, to measure the scatter between "
+        "training boxes.",
     )
     validation: list[Name] = Field(
         min_length=1, description="Validation boxes; the first one is the main validation box."
@@ -302,6 +315,36 @@ class TrainingSettings(Section):
         return max(threads, int(_PARTICLES_AT_ONCE / (self.subsample * box_particles)), 1)
 
 
+#: Settings of a training, none of them required. All use the cells of the halo fields.
+TrainingOverrides = create_model(
+    "TrainingOverrides",
+    __base__=Section,
+    __doc__="Settings of a training that replace those of the section `training`.",
+    **{
+        name: Annotated[
+            field.annotation | None,
+            *field.metadata,
+            Field(default=None, description=field.description),
+        ]
+        for name, field in TrainingSettings.model_fields.items()
+        if name != "cell_size"
+    },
+)
+
+
+class Variant(Section):
+    """Networks trained otherwise: `larger` tests claim C37, `longer` C38, `unconstrained` C39."""
+
+    sets: list[Name] = Field(min_length=1, description="Sets trained so, on all features.")
+    training: TrainingOverrides = Field(
+        description="The keys of `training` that differ, all but `cell_size`."
+    )
+
+    def overrides(self) -> dict[str, Any]:
+        """Return the settings that replace those of the section `training`."""
+        return self.training.model_dump(exclude_none=True)
+
+
 class EvaluationSettings(Section):
     """The grid of the power spectra."""
 
@@ -363,6 +406,10 @@ class FigureSets(Section):
     nested: list[Name] = Field(
         description="Sets also trained on n δ, n G2 and the ∇²δ of the smallest of their n radii, "
         "to test footnote 1 of the paper; may be empty."
+    )
+    cut: list[Name] = Field(
+        description="Sets also trained on all directions above `eigenvalue_cut`, with every "
+        "training box, to test footnote 2 of the paper; may be empty."
     )
     thin: Name = Field(description="The set of the thin mass ranges.")
 

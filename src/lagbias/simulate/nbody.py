@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from lagbias.cosmology import Background
 from lagbias.grids.fourier import RealFFT, wavenumbers
+from lagbias.runtime import checkpoints
 from lagbias.runtime.progress import bar
 from lagbias.runtime.threads import numba_threads
 from lagbias.simulate.kernels import (
@@ -27,12 +31,15 @@ from lagbias.simulate.kernels import (
 )
 from lagbias.simulate.lpt import initial_conditions
 
-__all__ = ["MESH_RATIO", "bullfrog_coefficients", "evolve", "simulate"]
+__all__ = ["CHECKPOINT_INTERVAL", "MESH_RATIO", "bullfrog_coefficients", "evolve", "simulate"]
 
 logger = logging.getLogger(__name__)
 
 MESH_RATIO = 2
 """Mesh nodes per particle along each axis; the window correction is valid for this value only."""
+
+CHECKPOINT_INTERVAL = 120.0
+"""Minimum interval between two checkpoints [s]: few, as each holds 24 bytes a particle."""
 
 
 def bullfrog_coefficients(
@@ -77,6 +84,9 @@ def simulate(
     redshift: float,
     steps: int,
     threads: int = 1,
+    checkpoint: Path | None = None,
+    key: str = "",
+    checkpoint_interval: float = CHECKPOINT_INTERVAL,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Evolve one particle per grid node from 2LPT initial conditions to a redshift.
 
@@ -96,6 +106,11 @@ def simulate(
     threads : int, keyword-only
         Threads of the kernels and transforms. Results are bitwise reproducible for a given number;
         different numbers change the rounding of FFTW.
+    checkpoint : Path, optional, keyword-only
+        File from which an interrupted simulation continues, with the result of an unbroken one. It
+        is written after a step when `checkpoint_interval` [s] has passed; the caller removes it.
+    key : str, keyword-only
+        Identifies the simulation: a checkpoint with another key is ignored.
 
     Returns
     -------
@@ -105,14 +120,30 @@ def simulate(
         dx/dD [Mpc/h]; multiply by ``background.velocity_factor(a)`` for km/s.
     """
     start, end = (float(background.growth(1.0 / (1.0 + z))) for z in (initial_redshift, redshift))
+    names = ("positions", "velocities", "step")
+    saved = checkpoints.find(checkpoint, key, names) if checkpoint else None
     with numba_threads(threads):
-        positions, velocities = initial_conditions(
-            linear_modes,
-            growth=start,
-            background=background,
-            box_size=box_size,
-            fft=RealFFT(linear_modes.shape[0], threads=threads),
-        )
+        if saved:
+            positions, velocities, done = (saved[name] for name in names)
+            logger.info("The simulation continues after step %d from %s", done, checkpoint)
+        else:
+            done = 0
+            positions, velocities = initial_conditions(
+                linear_modes,
+                growth=start,
+                background=background,
+                box_size=box_size,
+                fft=RealFFT(linear_modes.shape[0], threads=threads),
+            )
+        last_write = time.monotonic()
+
+        def keep(step: int) -> None:
+            nonlocal last_write
+            if checkpoint and time.monotonic() - last_write > checkpoint_interval:
+                state = (positions, velocities, np.array(step))
+                checkpoints.write(checkpoint, key, dict(zip(names, state, strict=True)))
+                last_write = time.monotonic()
+
         evolve(
             positions,
             velocities,
@@ -120,6 +151,8 @@ def simulate(
             box_size=box_size,
             background=background,
             fft=RealFFT(MESH_RATIO * linear_modes.shape[0], threads=threads),
+            done=int(done),
+            after_step=keep,
         )
     return positions, velocities
 
@@ -132,6 +165,8 @@ def evolve(
     box_size: float,
     background: Background,
     fft: RealFFT,
+    done: int = 0,
+    after_step: Callable[[int], None] | None = None,
 ) -> None:
     """Advance particles through a sequence of growth factors, in place.
 
@@ -146,13 +181,18 @@ def evolve(
     background : Background
     fft : RealFFT
         Transforms of the force mesh.
+    done : int, keyword-only
+        Steps that the particles have made.
+    after_step : callable, optional, keyword-only
+        Called with the number of steps made, after each.
     """
     meshes, modes = _work_space(n_mesh := fft.n)
     wavenumber = wavenumbers(n_mesh, box_size)[0].ravel().astype(np.float32)
     window = _window_correction(n_mesh)
     n_steps = len(growth_steps) - 1
-    steps = bar(itertools.pairwise(growth_steps), total=n_steps, desc="N-body", unit="step")
-    for start, end in steps:
+    remaining = itertools.pairwise(growth_steps[done:])
+    steps = bar(remaining, total=n_steps - done, desc="N-body", unit="step")
+    for step, (start, end) in enumerate(steps, start=done + 1):
         advance(positions, velocities, (end - start) / 2.0)
         mesh = paint_overdensity(positions, box_size, meshes)
         fft.forward(mesh, out=modes)
@@ -163,6 +203,8 @@ def evolve(
         keep, gain = bullfrog_coefficients(background, start, end)
         kick(positions, velocities, mesh, box_size=box_size, keep=keep, gain=gain)
         advance(positions, velocities, (end - start) / 2.0)
+        if after_step:
+            after_step(step)
     wrap(positions, box_size)
     logger.info("%d steps on a %d^3 mesh to D = %.4f", n_steps, n_mesh, growth_steps[-1])
 

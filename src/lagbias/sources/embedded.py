@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from lagbias.cosmology import Background, LinearPower, abacus_linear_power
 from lagbias.grids.fourier import RealFFT
 from lagbias.simulate.friends_of_friends import friends_of_friends, halo_properties
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
+from lagbias.simulate.kept_particles import kept_sites
 from lagbias.simulate.nbody import simulate
 from lagbias.sources.base import Box
 
@@ -18,12 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["make_box"]
 
+#: Settings that the evolution of the particles depends on, besides the seed.
+_OF_THE_EVOLUTION = ("box_size", "particles_per_side", "redshift", "initial_redshift", "steps")
+
 
 def make_box(
     settings: EmbeddedSettings,
     *,
     seed: int,
     threads: int = 1,
+    checkpoint: Path | None = None,
     background: Background | None = None,
     linear_power: LinearPower | None = None,
 ) -> Box:
@@ -38,14 +44,17 @@ def make_box(
         white noise.
     threads : int, keyword-only
         Threads; see :func:`lagbias.simulate.nbody.simulate` on reproducibility.
+    checkpoint : Path, optional, keyword-only
+        File from which an interrupted simulation continues; see
+        :func:`lagbias.simulate.nbody.simulate`.
     background, linear_power : optional
         Cosmology; AbacusSummit c000 by default.
 
     Returns
     -------
     Box
-        One particle per node of the linear density, in the order of the nodes; halos by decreasing
-        mass.
+        The kept particles, in the order of their nodes of the linear density; halos, which are
+        those of all particles, by decreasing mass.
     """
     background = background or Background.abacus_c000()
     box_size, n_side = float(settings.box_size), int(settings.particles_per_side)
@@ -65,6 +74,8 @@ def make_box(
         redshift=settings.redshift,
         steps=settings.steps,
         threads=threads,
+        checkpoint=checkpoint,
+        key=repr((seed, *(getattr(settings, name) for name in _OF_THE_EVOLUTION))),
     )
     labels = friends_of_friends(
         positions,
@@ -77,11 +88,14 @@ def make_box(
     del velocities, labels
     linear_density = fft.inverse(modes)
     linear_density *= np.float32(background.growth(scale_factor))
+    sites = kept_sites(
+        n_side, settings.kept_fraction, settings.kept_sampling, np.random.default_rng((seed, 1))
+    )
     attributes = _attributes(settings, background, seed)
     return Box.from_arrays(
         delta=linear_density,
-        lagrangian_site=np.arange(n_side**3, dtype=np.int32),
-        position=positions,
+        lagrangian_site=sites,
+        position=positions[sites],
         halo_position=_as_float32_in_box(halos.positions, box_size),
         halo_mass=(halos.particles * attributes["particle_mass"]).astype(np.float32),
         halo_particles=halos.particles,
@@ -109,8 +123,11 @@ def _attributes(
         "particle_mass": background.particle_mass((box_size / n_side) ** 3),
         "initial_redshift": float(settings.initial_redshift),
         "steps": int(settings.steps),
+        "halo_finder": "friends of friends",
         "linking_length": float(settings.linking_length),
         "min_halo_particles": int(settings.min_halo_particles),
+        "kept_fraction": float(settings.kept_fraction),
+        "kept_sampling": settings.kept_sampling,
     }
 
 

@@ -24,6 +24,7 @@ def cut_slab(
     paths: Mapping,
     *,
     inputs: str,
+    eigenvalue_cut: float | None,
     sample: HaloSample,
     radii: Sequence[float],
     device: str,
@@ -32,10 +33,10 @@ def cut_slab(
     """Cut a slab around the most massive halo of a box; it shows δ of the middle one of `radii`.
 
     `paths`: ``networks``, ``whitening``, ``particles``, ``halos``, ``features`` and, for ``pc2``,
-    ``components``.
+    ``components``; `eigenvalue_cut` is for ``cut``.
     """
     ensemble, _ = load_ensemble(paths["networks"], device=device)
-    matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"))
+    matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"), eigenvalue_cut)
     inputs_at = load_inputs_at_sites(paths["features"], matrix)
     middle = len(radii) // 2
     density = store.read_array(paths["features"][middle], FeatureGrids, "delta")

@@ -18,11 +18,14 @@ __all__ = ["load_ensemble", "load_input_matrix", "load_inputs_at_sites"]
 
 
 def load_input_matrix(
-    inputs: str, whitening: str | Path, components: str | Path | None = None
+    inputs: str,
+    whitening: str | Path,
+    components: str | Path | None = None,
+    eigenvalue_cut: float | None = None,
 ) -> np.ndarray:
     """Read a map from features to inputs (see `lagbias.features.inputs.input_matrix`)."""
     matrix = store.read(components, GradientPCA).matrix if components else None
-    return input_matrix(inputs, store.read(whitening, Whitening), matrix)
+    return input_matrix(inputs, store.read(whitening, Whitening), matrix, eigenvalue_cut)
 
 
 def load_inputs_at_sites(

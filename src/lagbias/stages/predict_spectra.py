@@ -11,15 +11,15 @@ __all__ = ["predict_spectra"]
 
 
 def predict_spectra(
-    paths: Mapping, *, inputs: str, device: str, threads: int
+    paths: Mapping, *, inputs: str, eigenvalue_cut: float | None, device: str, threads: int
 ) -> tuple[Spectra, ModelField]:
     """Paint every particle of a box with the f of an ensemble and measure the spectra.
 
     `paths`: ``networks``, ``whitening``, ``particles``, ``features``, ``halo_fields`` and, for
-    ``pc2``, ``components``.
+    ``pc2``, ``components``; `eigenvalue_cut` is for ``cut``.
     """
     ensemble, seeds = load_ensemble(paths["networks"], device=device)
-    matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"))
+    matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"), eigenvalue_cut)
     inputs_at = load_inputs_at_sites(paths["features"], matrix)
     return evaluate(
         ensemble, inputs_at, paths["particles"], paths["halo_fields"], seeds=seeds, threads=threads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lagbias.sources import base, embedded
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["simulate_box"]
 
 
-def simulate_box(settings: EmbeddedSettings, *, seed: int, threads: int) -> base.Box:
+def simulate_box(
+    settings: EmbeddedSettings, *, seed: int, threads: int, checkpoint: Path
+) -> base.Box:
     """Simulate a box and check it (see `lagbias.sources.embedded.make_box`)."""
-    box = embedded.make_box(settings, seed=seed, threads=threads)
+    box = embedded.make_box(settings, seed=seed, threads=threads, checkpoint=checkpoint)
     base.check_contract(box, unique_sites=True)
     return box

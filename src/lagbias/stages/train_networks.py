@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import torch
 
 from lagbias.artefacts import store
 from lagbias.bias.ensemble import with_unit_mean
+from lagbias.runtime import checkpoints
 from lagbias.runtime.device import choose_device
 from lagbias.sources.base import Particles
 from lagbias.stages.ensembles import load_input_matrix, load_inputs_at_sites
@@ -40,6 +40,7 @@ def train_networks(
     settings: TrainingSettings,
     *,
     inputs: str,
+    eigenvalue_cut: float | None,
     outputs: Mapping[int, str],
     threads: int,
     write: Callable[[Network, str], None],
@@ -47,16 +48,16 @@ def train_networks(
     """Draw the sub-samples of both boxes and train networks on those of one of them.
 
     `paths`: ``particles``, ``features``, ``halo_fields``, the same with the prefix ``validation_``,
-    ``whitening`` and, for ``pc2``, ``components``. `outputs` has a file for each seed, that of
-    sub-sample, weights and batches. `threads` networks are trained at once, and each is handed to
-    `write`, with its file, when it is done. Where the constraint is ``normalise``, ⟨f⟩ is 1 over
-    the training box.
+    ``whitening`` and, for ``pc2``, ``components``; `eigenvalue_cut` is for ``cut``. `outputs` has a
+    file for each seed, that of sub-sample, weights and batches. `threads` networks are trained at
+    once, and each is handed to `write`, with its file, when it is done. Where the constraint is
+    ``normalise``, ⟨f⟩ is 1 over the training box.
     """
     if not outputs:
         return
     torch.set_num_threads(1)
     device = choose_device(settings.device)
-    matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"))
+    matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"), eigenvalue_cut)
     drawn = {"fraction": settings.subsample, "sampling": settings.sampling}
     inputs_at = load_inputs_at_sites(paths["features"], matrix)
     (validation,) = load_samples(
@@ -76,7 +77,7 @@ def train_networks(
             seed=seed,
             validation=validation,
             device=device,
-            checkpoint=_checkpoint(outputs[seed]),
+            checkpoint=checkpoints.path_for(outputs[seed]),
             stop=stop,
         )
         if normalise:
@@ -107,11 +108,7 @@ def remove_checkpoints(outputs: Iterable[str]) -> None:
     Not before: if it fails, Snakemake removes its networks, and they are made from checkpoints.
     """
     for path in outputs:
-        _checkpoint(path).unlink(missing_ok=True)
-
-
-def _checkpoint(path: str) -> Path:
-    return Path(f"{path}.checkpoint")
+        checkpoints.path_for(path).unlink(missing_ok=True)
 
 
 def _trained(

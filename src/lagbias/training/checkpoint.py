@@ -1,7 +1,6 @@
 """Checkpoints, from which an interrupted training continues with the result of an unbroken one.
 
-A checkpoint is a NumPy ``.npz`` file, whose members have CRC-32 checksums. Random state is not
-stored: every generator depends on the seed and the epoch only.
+Random state is not stored: every generator depends on the seed and the epoch only.
 """
 
 from __future__ import annotations
@@ -16,14 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lagbias.runtime.atomic import replacing
-from lagbias.runtime.messages import first_line
+from lagbias.runtime import checkpoints
 from lagbias.training.training_set import TrainingSet
 
 if TYPE_CHECKING:
     from lagbias.config.sections import TrainingSettings
 
-__all__ = ["CheckpointWriter", "fingerprint", "read", "resume"]
+__all__ = ["CheckpointWriter", "fingerprint", "resume"]
 
 logger = logging.getLogger(__name__)
 
@@ -122,34 +120,13 @@ class CheckpointWriter:
         epochs = len(next(iter(history.values())))
         copies = {f"tensor.{name}": t.detach().cpu().numpy().copy() for name, t in tensors.items()}
         copies |= {f"history.{name}": np.array(values) for name, values in history.items()}
-        self._unwritten = {"key": np.array(self._key), "epoch": np.array(epochs), **copies}
+        self._unwritten = {"epoch": np.array(epochs), **copies}
         if time.monotonic() - self._last_write > self._interval:
             self._write()
 
     def _write(self) -> None:
-        with replacing(self._path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **self._unwritten)
+        checkpoints.write(self._path, self._key, self._unwritten)
         self._unwritten, self._last_write = None, time.monotonic()
-
-
-def read(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a checkpoint, of which ``epoch`` counts completed epochs.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged.
-    """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return dict(file)
-    except Exception as error:  # zipfile and NumPy raise many types for damaged files
-        raise ValueError(f"Checkpoint {path} is damaged ({first_line(error)}).") from error
 
 
 def resume(
@@ -174,19 +151,8 @@ def resume(
     int
         Number of completed epochs; 0 if there is no usable checkpoint.
     """
-    if not path.exists():
-        return 0
-    try:
-        saved = read(path)
-    except ValueError as error:
-        logger.warning("%s Training starts from the beginning.", error)
-        return 0
-    names = {"key", "epoch", *(f"tensor.{n}" for n in tensors), *(f"history.{n}" for n in history)}
-    if saved.keys() != names or str(saved["key"]) != key:
-        logger.warning(
-            "Checkpoint %s belongs to other settings or data. Training starts from the beginning.",
-            path,
-        )
+    names = ["epoch", *(f"tensor.{n}" for n in tensors), *(f"history.{n}" for n in history)]
+    if (saved := checkpoints.find(path, key, names)) is None:
         return 0
     with torch.no_grad():
         for name, tensor in tensors.items():
