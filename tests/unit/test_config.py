@@ -28,7 +28,7 @@ def variant(name, **training):
     return {"variants": {name: {"sets": ["1Rf"], "training": training}}}
 
 
-@pytest.mark.parametrize("name", ["config", "tiny", "large", "abacus", "mini"])
+@pytest.mark.parametrize("name", ["config", "tiny", "reference", "abacus", "mini"])
 def test_shipped_configurations_are_valid(repository, default, name):
     top = yaml.safe_load((repository / "config" / f"{name}.yaml").read_text())
     config = load(merge(default, top))

@@ -16,8 +16,8 @@ __all__ = ["FILES", "json_schema", "reference", "values_page"]
 _INTRODUCTION = """\
 # Configuration
 
-`config.yaml` is the default run. `tiny.yaml` (tests, minutes), `large.yaml` (hours), `abacus.yaml`
-(the boxes of the paper) and `mini.yaml` (the test simulation of abacusutils) are added on top of
+`config.yaml` is the default run. `tiny.yaml` (tests, minutes), `reference.yaml` (the paper on our
+own boxes, hours), `abacus.yaml` (the boxes of the paper) and `mini.yaml` (the test simulation of abacusutils) are added on top of
 it with `snakemake --configfile config/tiny.yaml`: definitions (mappings) are merged with those of
 the default, selections (lists) replace them. An unknown key, a wrong type or an invalid value stops
 the workflow before anything is computed, with the key, the value and the remedy.
