@@ -11,6 +11,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 CONFIG ?=
+RUN ?= embedded
 PIP_ARGS ?=
 PYTEST_ARGS ?=
 SNAKEMAKE_ARGS ?=
@@ -54,10 +55,15 @@ plan: setup
 report: setup
 	$(SNAKEMAKE) --report report.html
 
-# the figures and claims in the documentation, from the default run
+# figures and claims of a run in the documentation: make gallery [RUN=reference CONFIG=config/reference.yaml]
 gallery: figures
-	cp results/embedded/figures/*.png docs/images/
-	cp results/embedded/claims.md docs/claims.md
+	mkdir -p docs/images/$(RUN) docs/claims
+	cp results/$(RUN)/figures/*.png docs/images/$(RUN)/
+	cp results/$(RUN)/claims.json docs/claims/$(RUN).json
+	cp results/$(RUN)/claims.md docs/claims/$(RUN).md
+	$(BIN)/python -m lagbias claims $$(ls docs/claims/*.json) \
+	  $$(for run in embedded reference abacus; do [ -e docs/claims/$$run.json ] || echo --missing $$run; done) \
+	  > docs/claims.md
 
 # the hot stages beside straightforward versions of the same: docs/performance.md
 benchmark: setup

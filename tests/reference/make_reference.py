@@ -2,8 +2,6 @@
 
 python tests/reference/make_reference.py results/tiny              write tiny_run.json
 python tests/reference/make_reference.py --compare results/tiny    largest deviation per quantity
-python tests/reference/make_reference.py --store-claims results/embedded/claims.json
-python tests/reference/make_reference.py --compare-claims results/embedded/claims.json
 """
 
 # ruff: noqa: T201
@@ -25,7 +23,7 @@ import pyfftw
 from lagbias.grids.fourier import RealFFT
 
 HERE = Path(__file__).parent
-TINY, CLAIMS = HERE / "tiny_run.json", HERE / "default_claims.json"
+TINY = HERE / "tiny_run.json"
 
 _LIBRARIES = ("numpy", "scipy", "torch", "numba", "llvmlite", "pyFFTW", "abacusutils")
 
@@ -262,22 +260,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("path", type=Path, help="directory of a run, or claims.json")
-    for option in ("--compare", "--store-claims", "--compare-claims"):
-        parser.add_argument(option, action="store_const", dest="do", const=option)
-    path, do = (arguments := parser.parse_args()).path, arguments.do
-    if do is None:
-        write(TINY, make(path))
-    elif do == "--store-claims":
-        write(CLAIMS, {"claims.json": claim_numbers(path)})
-    elif do == "--compare":
-        made_on, reference = load(TINY)
-        print(f"unlike the reference: {', '.join(unlike(machine(path), made_on)) or 'nothing'}")
-        _print_worst(compare(path, reference))
-    else:
-        for one in compare(path.parent, load(CLAIMS)[1]):
-            if one.size != 0:
-                print(f"{one.size:8.1e}  {one.name}: {one.expected} -> {one.found}")
+    parser.add_argument("run", type=Path, help="directory of the run")
+    parser.add_argument("--compare", action="store_true", help="print the largest deviations")
+    arguments = parser.parse_args()
+    if not arguments.compare:
+        write(TINY, make(arguments.run))
+        return
+    made_on, reference = load(TINY)
+    differences = ", ".join(unlike(machine(arguments.run), made_on)) or "nothing"
+    print(f"unlike the reference: {differences}")
+    _print_worst(compare(arguments.run, reference))
 
 
 if __name__ == "__main__":

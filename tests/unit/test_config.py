@@ -107,9 +107,9 @@ def test_table_1_of_the_paper_and_the_set_of_its_section_5(default):
         ({"training": {"cell_size": 7.0}}, ["training.cell_size = 7", "divisor"]),
         ({"training": {"cells_per_batch": 10**6}}, ["cells_per_batch = 1000000", "fewer"]),
         ({"embedded": {"box_size": -200.0}}, ["embedded.box_size = -200.0", "greater than 0"]),
-        ({"embedded": {"boxes": {"box1": 1000}}}, ["same seed are identical"]),
+        ({"embedded": {"boxes": {"box1": 3100}}}, ["same seed are identical"]),
         ({"embedded": {"initial_redshift": 1.2, "redshift": 2.0}}, ["initial_redshift = 1.2"]),
-        ({"embedded": {"min_halo_particles": 50}}, ["min_particles = 20", "Raise the former"]),
+        ({"embedded": {"min_halo_particles": 50}}, ["min_particles = 15", "Raise the former"]),
         ({"seeds": [0]}, ["seeds = [0]", "at least 2", "five"]),
         ({"seeds": [1, 1]}, ["seeds = [1, 1]", "repeats"]),
         ({"seeds": [0, -1]}, ["seeds.1 = -1", "greater than or equal to 0"]),
@@ -121,7 +121,7 @@ def test_table_1_of_the_paper_and_the_set_of_its_section_5(default):
         ({"boxes": {"train": ["box0", "box0"]}}, ["repeats a box"]),
         ({"source": "abacus"}, ["requires the section abacus", "config/abacus.yaml"]),
         ({"boxes": None}, ["boxes = None"]),
-        ({"smoothing_sets": {"mine": [0.5]}}, ["mine", "R_f = 0.5", "density, 1 Mpc/h"]),
+        ({"smoothing_sets": {"mine": [0.5]}}, ["mine", "R_f = 0.5", "density, 0.625 Mpc/h"]),
         ({"smoothing_sets": {"mine": [2.8284271]}}, ["R_f = 2.8284271", "2.82843"]),
         ({"smoothing_sets": {"mine": [90.0]}}, ["R_f = 90", "quarter of the box"]),
         ({"smoothing_sets": {"mine": [4.0, 2.0]}}, ["smoothing_sets.mine", "increasing order"]),
@@ -227,7 +227,7 @@ def test_radii_in_paths(radius, text):
 
 def test_the_page_of_values_has_every_key_and_its_value(default):
     page = config_docs.values_page(load(default))
-    for text in ("training.learning_rate<", "0.002", "halo_samples.thin_low.max_particles<", "63"):
+    for text in ("training.learning_rate<", "0.002", "halo_samples.thin_low.max_particles<", "47"):
         assert text in page
     assert page.count("<tr>") > 50
     assert "smoothing_sets.3Rf+11.3<" in page and "[1.41, 2.83, 5.66, 11.3]" in page

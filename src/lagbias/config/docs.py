@@ -17,10 +17,11 @@ _INTRODUCTION = """\
 # Configuration
 
 `config.yaml` is the default run. `tiny.yaml` (tests, minutes), `reference.yaml` (the paper on our
-own boxes, hours), `abacus.yaml` (the boxes of the paper) and `mini.yaml` (the test simulation of abacusutils) are added on top of
-it with `snakemake --configfile config/tiny.yaml`: definitions (mappings) are merged with those of
-the default, selections (lists) replace them. An unknown key, a wrong type or an invalid value stops
-the workflow before anything is computed, with the key, the value and the remedy.
+own boxes, hours), `abacus.yaml` (the boxes of the paper) and `mini.yaml` (the test simulation of
+abacusutils) are added on top of it with `snakemake --configfile config/tiny.yaml`: definitions
+(mappings) are merged with those of the default, selections (lists) replace them. An unknown key, a
+wrong type or an invalid value stops the workflow before anything is computed, with the key, the
+value and the remedy.
 
 To add a set of smoothing radii, add one line to `smoothing_sets`. Threads, memory and executors are
 set in `profiles/`.
