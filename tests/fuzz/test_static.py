@@ -13,7 +13,8 @@ RULES = "S102,S202,S301,S302,S306,S307,S310,S403,S404,S506,S602,S604,S605,S606,S
 WORDS = re.compile(r"\b(torch\.(load|save)|allow_pickle\s*=\s*(?!False)|joblib|__import__)\b")
 #: The modules that start programs: the workflow, and the suite for another instruction set.
 STARTS_PROGRAMS = dict.fromkeys(
-    ("benchmarks/suite/whole_run.py", "benchmarks/suite/runner.py"), "S404"
+    ("benchmarks/convergence.py", "benchmarks/suite/whole_run.py", "benchmarks/suite/runner.py"),
+    "S404",
 )
 #: Directives and calls in Snakefiles that run text.
 DIRECTIVES = re.compile(
