@@ -87,7 +87,6 @@ TABLES = {
             DEFAULT,
             Row(30, 30, 40, 50),
             Row(30, 30, 40, 20, sampling="random"),
-            Row(30, 30, 40, 20, constraint="fixed_sample"),
             Row(50, 13, 320, 25),
         ],
         ["3Rf", "3Rf+11.3", "3Rf_fine", "5Rf_fine"],

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import yaml
 
-from lagbias.training import checkpoint
+from lagbias.runtime import checkpoints
 
 pytestmark = pytest.mark.workflow
 
@@ -53,7 +53,7 @@ def logs_of(checkout, rule):
 def epochs(checkout):
     """Return the epochs after which the trainings' checkpoints were written."""
     paths = sorted((checkout.root / "results").rglob("*.checkpoint"))
-    return [int(checkpoint.read(path)["epoch"]) for path in paths]
+    return [int(checkpoints.read(path)["epoch"]) for path in paths]
 
 
 @pytest.fixture

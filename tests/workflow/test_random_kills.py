@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from lagbias.training import checkpoint
+from lagbias.runtime import checkpoints
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(7200)]
 
@@ -106,7 +106,7 @@ def assert_whole(checkout):
             with h5py.File(path) as file:  # which compares checksums
                 assert all(len(dataset[()]) for dataset in file.values()), name
         elif path.suffix == ".checkpoint":
-            checkpoint.read(path)
+            checkpoints.read(path)
         elif path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
         elif path.suffix in ENDS:
