@@ -5,7 +5,7 @@ reverse. The boxes have seeds that no configuration uses, so that no run is judg
 settings were chosen with. The workflow makes what the trainings need. Finished rows are kept in
 ``results/convergence/rows.json`` and not trained again.
 
-    python benchmarks/convergence.py                 settings of the training, two sets
+    python benchmarks/convergence.py                 settings of the training; half an hour
     python benchmarks/convergence.py --table sets    what the sets of scales depend on
 """
 
@@ -60,7 +60,6 @@ class Row:
     epochs: int
     learning_rate: float = 2e-3
     sampling: str = "even"
-    constraint: str = "normalise"
 
 
 DEFAULT = Row(30, 30, 40, 20)
@@ -126,8 +125,8 @@ def make_boxes(sets: list[str]) -> Config:
         targets = [str(RESULTS / "halo_fields" / validation_box / f"{SAMPLE}.h5")]
         targets += [str(whitening(train_box, name)) for name in sets]
         targets += [path for name in sets for path in features(config, train_box, name)]
-        command = ["snakemake", "--cores", str(THREADS), "--quiet", "--configfile", str(file)]
-        subprocess.run([*command, "--", *targets], check=True)
+        command = [sys.executable, "-m", "snakemake", "--cores", str(THREADS), "--quiet"]
+        subprocess.run([*command, "--configfile", str(file), "--", *targets], check=True)
     return config
 
 
@@ -154,7 +153,6 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
             "learning_rate": row.learning_rate,
             "learning_rate_decay": TOTAL_DECAY ** (1 / row.epochs),
             "validation_interval": row.epochs,
-            "constraint": row.constraint,
         }
     )
     samples = draw(config, train_box, inputs_at[train_box], row, list(SEEDS))
@@ -164,8 +162,7 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
 
     def network(seed: int) -> Network:
         trained = train(samples[seed], settings, seed=seed, validation=validation)
-        normalise = row.constraint == "normalise"
-        return with_unit_mean(trained, every, device="cpu") if normalise else trained
+        return with_unit_mean(trained, every, device="cpu")
 
     start = time.perf_counter()
     with ThreadPoolExecutor(THREADS) as pool:
