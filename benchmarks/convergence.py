@@ -32,6 +32,7 @@ from lagbias.runtime.atomic import write_text
 from lagbias.sources.base import Halos, Particles
 from lagbias.stages.ensembles import load_input_matrix, load_inputs_at_sites
 from lagbias.stages.evaluation import evaluate
+from lagbias.stages.sites import load_sites
 from lagbias.training.loop import train
 from lagbias.training.network import Network
 from lagbias.training.training_set import TrainingSet, sample_box
@@ -114,37 +115,40 @@ def main() -> None:
 
 def make_boxes(sets: list[str]) -> Config:
     """Run the workflow up to features and whitening of both boxes."""
-    overrides = {"run": RUN, "embedded": {"boxes": BOXES}}
     raw = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
+    config = load(raw)
     for train_box, validation_box in (BOXES, reversed(BOXES)):
-        overrides["boxes"] = {"train": [train_box], "validation": [validation_box]}
+        overrides = {
+            "run": RUN,
+            "embedded": {"boxes": BOXES},
+            "boxes": {"train": [train_box], "validation": [validation_box]},
+        }
         file = RESULTS / f"{train_box}.yaml"
         write_text(file, yaml.safe_dump(overrides))
-        raw["embedded"] |= overrides["embedded"]
-        config = load(raw | {"run": RUN, "boxes": overrides["boxes"]})
-        targets = [str(RESULTS / "halo_fields" / validation_box / f"{SAMPLE}.h5")]
-        targets += [str(whitening(train_box, name)) for name in sets]
+        targets = [stored("halo_fields", validation_box, SAMPLE)]
+        targets += [stored("whitening", train_box, name) for name in sets]
         targets += [path for name in sets for path in features(config, train_box, name)]
         command = [sys.executable, "-m", "snakemake", "--cores", str(THREADS), "--quiet"]
-        subprocess.run([*command, "--configfile", str(file), "--", *targets], check=True)
+        command += ["--configfile", str(file), "--"]
+        subprocess.run([*command, *targets], check=True)
     return config
 
 
-def whitening(box: str, name: str) -> Path:
-    """Return the path of the whitening of a set."""
-    return RESULTS / "whitening" / box / f"{name}.h5"
+def stored(kind: str, box: str, name: str) -> str:
+    """Return the path of an artefact of a box."""
+    return str(RESULTS / kind / box / f"{name}.h5")
 
 
 def features(config: Config, box: str, name: str) -> list[str]:
     """Return the paths of the features of a set."""
     radii = map(format_radius, config.smoothing_sets[name])
-    return [str(RESULTS / "features" / box / f"rf{radius}.h5") for radius in radii]
+    return [stored("features", box, f"rf{radius}") for radius in radii]
 
 
 def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
     """Train an ensemble with the settings of a row and measure it on the other box."""
     (validation_box,) = set(BOXES) - {train_box}
-    matrix = load_input_matrix("full", whitening(train_box, name))
+    matrix = load_input_matrix("full", stored("whitening", train_box, name))
     inputs_at = {box: load_inputs_at_sites(features(config, box, name), matrix) for box in BOXES}
     settings = config.training.model_copy(
         update={
@@ -157,7 +161,7 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
     )
     samples = draw(config, train_box, inputs_at[train_box], row, list(SEEDS))
     (validation,) = draw(config, validation_box, inputs_at[validation_box], row, [0])
-    sites = store.read_array(particles(train_box), Particles, "lagrangian_site")
+    sites = load_sites(stored("boxes", train_box, "particles"))
     every = inputs_at[train_box](sites[::MEAN_STRIDE])
 
     def network(seed: int) -> Network:
@@ -171,8 +175,8 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
     spectra, _ = evaluate(
         Ensemble(networks, device="cpu"),
         inputs_at[validation_box],
-        particles(validation_box),
-        RESULTS / "halo_fields" / validation_box / f"{SAMPLE}.h5",
+        stored("boxes", validation_box, "particles"),
+        stored("halo_fields", validation_box, SAMPLE),
         seeds=SEEDS,
         threads=THREADS,
     )
@@ -187,27 +191,22 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
     }
 
 
-def particles(box: str) -> Path:
-    """Return the path of a box's particles."""
-    return RESULTS / "boxes" / box / "particles.h5"
-
-
 def draw(config: Config, box: str, inputs_at, row: Row, seeds: list[int]) -> list[TrainingSet]:
     """Draw training sets from a box, with the cells and particles of a row."""
-    halos = store.read(RESULTS / "boxes" / box / "halos.h5", Halos)
+    halos = store.read(stored("boxes", box, "halos"), Halos)
     chosen = select(halos.particles, halos.mass, **dict(config.halo_samples[SAMPLE]))
     field = mass_weighted_overdensity(
         halos.position[chosen], halos.mass[chosen], halos.box_size, row.cells, scheme="ngp"
     )
-    stored = store.read(particles(box), Particles)
+    particles = store.read(stored("boxes", box, "particles"), Particles)
     return sample_box(
-        stored.position,
-        stored.lagrangian_site,
+        particles.position,
+        particles.lagrangian_site,
         field,
         inputs_at,
-        box_size=stored.box_size,
-        n_side=stored.n_grid,
-        fraction=row.particles * row.cells**3 / len(stored.position),
+        box_size=particles.box_size,
+        n_side=particles.n_grid,
+        fraction=row.particles * row.cells**3 / len(particles.position),
         sampling=row.sampling,
         seeds=seeds,
     )

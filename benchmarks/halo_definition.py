@@ -3,25 +3,28 @@
 Simulates a box of the size of the default configuration with a seed that no configuration uses,
 finds friends-of-friends halos with several linking lengths, and compares their number with the mass
 function at the spherical overdensity of AbacusSummit's halos. Nothing is trained here: the linking
-length is chosen before any power ratio is seen.
+length does not depend on any power ratio.
 
-    python benchmarks/halo_definition.py [--box-size 200] [--particles 320] [--seed 7001]
+    python benchmarks/halo_definition.py [--box-size 320] [--particles 320] [--seed 7001]
 """
 
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import yaml
 
+from lagbias.config.model import load
 from lagbias.cosmology import CRITICAL_DENSITY, Background, abacus_linear_power
-from lagbias.grids.fourier import RealFFT
 from lagbias.simulate.friends_of_friends import friends_of_friends
-from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
-from lagbias.simulate.nbody import simulate
+from lagbias.sources.embedded import make_box
 
-REDSHIFT, INITIAL_REDSHIFT, STEPS, THREADS = 0.5, 19.0, 12, 2
+CONFIG = load(yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text("utf-8")))
+DEFAULT = CONFIG.embedded
+THREADS = 2
 LINKING_LENGTHS = (0.20, 0.18, 0.17, 0.16, 0.15)
 EDGES = np.array([15, 20, 30, 50, 100, 250, 500, 1000, 2500])  # particles
 #: Overdensity of CompaSO's halos at this redshift, header `SODensityL1` of AbacusSummit.
@@ -36,12 +39,22 @@ LARGEST = 3e15  # [Msun/h]
 def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--box-size", type=float, default=200.0, help="L [Mpc/h]")
-    parser.add_argument("--particles", type=int, default=320, help="particles per side")
+    parser.add_argument("--box-size", type=float, default=DEFAULT.box_size, help="L [Mpc/h]")
+    parser.add_argument(
+        "--particles", type=int, default=DEFAULT.particles_per_side, help="particles per side"
+    )
     parser.add_argument("--seed", type=int, default=7001, help="seed of the initial conditions")
     options = parser.parse_args()
     mass = BACKGROUND.particle_mass((options.box_size / options.particles) ** 3)
-    positions = simulated(options.box_size, options.particles, options.seed)
+    settings = DEFAULT.model_copy(
+        update={
+            "box_size": options.box_size,
+            "particles_per_side": options.particles,
+            "kept_fraction": 1.0,
+        }
+    )
+    box = make_box(settings, seed=options.seed, threads=THREADS)
+    positions = box.particles.position
     expected = [
         options.box_size**3 * integrals(low * mass, high * mass)[0]
         for low, high in pairwise(EDGES - 0.5)
@@ -81,33 +94,13 @@ def as_markdown(ratios: Mapping[str, Sequence], totals: Mapping[str, Sequence]) 
     return "\n".join(lines) + "\n"
 
 
-def simulated(box_size: float, n_side: int, seed: int) -> np.ndarray:
-    """Return the particles of a box, (P, 3) [Mpc/h], simulated as those of the pipeline are."""
-    modes = linear_density_modes(
-        white_noise(n_side, np.random.default_rng(seed)),
-        box_size=box_size,
-        linear_power=abacus_linear_power(),
-        fft=RealFFT(n_side, threads=THREADS),
-    )
-    positions, _ = simulate(
-        modes,
-        box_size=box_size,
-        background=BACKGROUND,
-        initial_redshift=INITIAL_REDSHIFT,
-        redshift=REDSHIFT,
-        steps=STEPS,
-        threads=THREADS,
-    )
-    return positions
-
-
 def integrals(low: float, high: float = LARGEST) -> tuple[float, float, float]:
     """Integrate the mass function times 1, M and M² between masses [Msun/h], per (Mpc/h)³."""
     log_mass = np.linspace(np.log(low), np.log(high), 200)
     mass = np.exp(log_mass)
     radius = (3 * mass / (4 * np.pi * DENSITY)) ** (1 / 3)
     power = abacus_linear_power()
-    growth = float(BACKGROUND.growth(1 / (1 + REDSHIFT)))
+    growth = float(BACKGROUND.growth(1 / (1 + DEFAULT.redshift)))
     sigma = growth * np.sqrt([power.variance(r, window="top_hat") for r in radius])
     slope = -np.gradient(np.log(sigma), log_mass)
     per_log_mass = tinker08(sigma) * DENSITY / mass * slope
@@ -130,7 +123,7 @@ def tinker08(sigma: np.ndarray) -> np.ndarray:
             (1.19, 1.27, 1.34),
         )
     )
-    growth = 1 + REDSHIFT
+    growth = 1 + DEFAULT.redshift
     amplitude *= growth**-0.14
     slope *= growth**-0.06
     scale *= growth ** -(10 ** -((0.75 / np.log10(OVERDENSITY / 75)) ** 1.2))

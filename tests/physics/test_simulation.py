@@ -72,7 +72,7 @@ def initial_modes(box_size, n_side, seed, amplitude=1.0):
     return modes
 
 
-def run(box_size, n_side, *, seed, amplitude=1.0, steps=STEPS, threads=THREADS):
+def run(box_size, n_side, *, seed, amplitude=1.0, steps=STEPS, threads=THREADS, **checkpoint):
     modes = initial_modes(box_size, n_side, seed, amplitude)
     positions, velocities = simulate(
         modes,
@@ -82,6 +82,7 @@ def run(box_size, n_side, *, seed, amplitude=1.0, steps=STEPS, threads=THREADS):
         redshift=REDSHIFT,
         steps=steps,
         threads=threads,
+        **checkpoint,
     )
     return Run(box_size, n_side, modes, positions, velocities)
 
@@ -372,18 +373,7 @@ class Interrupted(Exception):
 
 
 def test_an_interrupted_simulation_continues_with_the_same_bits(small, tmp_path, monkeypatch):
-    path = tmp_path / "checkpoint"
-    arguments = {
-        "box_size": small.box_size,
-        "background": BACKGROUND,
-        "initial_redshift": INITIAL_REDSHIFT,
-        "redshift": REDSHIFT,
-        "steps": STEPS,
-        "threads": THREADS,
-        "checkpoint": path,
-        "key": "a",
-        "checkpoint_interval": 0.0,
-    }
+    arguments = {"seed": 1002, "checkpoint": tmp_path / "checkpoint", "checkpoint_interval": 0.0}
     kicks, whole_kick = [], nbody.kick
 
     def break_off(*args, **kwargs):
@@ -394,11 +384,11 @@ def test_an_interrupted_simulation_continues_with_the_same_bits(small, tmp_path,
 
     monkeypatch.setattr(nbody, "kick", break_off)
     with pytest.raises(Interrupted):
-        simulate(small.modes, **arguments)
-    positions, velocities = simulate(small.modes, **arguments)
+        run(80.0, 64, key="a", **arguments)
+    continued = run(80.0, 64, key="a", **arguments)
     # the broken step is made again, those before are not
     assert len(kicks) == STEPS + 1
-    np.testing.assert_array_equal(positions, small.positions)
-    np.testing.assert_array_equal(velocities, small.velocities)
-    simulate(small.modes, **arguments | {"key": "b"})
+    np.testing.assert_array_equal(continued.positions, small.positions)
+    np.testing.assert_array_equal(continued.velocities, small.velocities)
+    run(80.0, 64, key="b", **arguments)
     assert len(kicks) == 2 * STEPS + 1
