@@ -14,7 +14,6 @@ import json
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -24,7 +23,8 @@ import torch
 import yaml
 
 from lagbias.artefacts import store
-from lagbias.bias.ensemble import Ensemble, with_unit_mean
+from lagbias.bias.ensemble import Ensemble
+from lagbias.bias.ensemble_training import MEAN_STRIDE, train_ensemble
 from lagbias.claims.measured import mean_between, mean_ratio, mean_ratios
 from lagbias.config.model import Config, format_radius, load
 from lagbias.grids.halo_field import mass_weighted_overdensity, select
@@ -33,7 +33,6 @@ from lagbias.sources.base import Halos, Particles
 from lagbias.stages.ensembles import load_input_matrix, load_inputs_at_sites
 from lagbias.stages.evaluation import evaluate
 from lagbias.stages.sites import load_sites
-from lagbias.training.loop import train
 from lagbias.training.network import Network
 from lagbias.training.training_set import TrainingSet, sample_box
 
@@ -46,8 +45,6 @@ SEEDS = range(4)
 THREADS = 2
 #: Learning rate of the last epoch over that of the first, as in the paper.
 TOTAL_DECAY = 0.9**50
-#: Particles between those that ⟨f⟩ is averaged over; divides no usual grid size.
-MEAN_STRIDE = 7
 BUMP = (0.2, 0.4)  # [h/Mpc]
 
 
@@ -164,13 +161,17 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
     sites = load_sites(stored("boxes", train_box, "particles"))
     every = inputs_at[train_box](sites[::MEAN_STRIDE])
 
-    def network(seed: int) -> Network:
-        trained = train(samples[seed], settings, seed=seed, validation=validation)
-        return with_unit_mean(trained, every, device="cpu")
-
     start = time.perf_counter()
-    with ThreadPoolExecutor(THREADS) as pool:
-        networks = list(pool.map(network, SEEDS))
+    trained = train_ensemble(
+        lambda _: samples,
+        settings,
+        seeds=list(SEEDS),
+        every=every,
+        validation=validation,
+        at_once=len(SEEDS),
+        threads=THREADS,
+    )
+    networks = sorted(trained, key=lambda network: network.seed)
     seconds = (time.perf_counter() - start) * THREADS / len(SEEDS)
     spectra, _ = evaluate(
         Ensemble(networks, device="cpu"),

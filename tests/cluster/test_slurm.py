@@ -27,7 +27,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from lagbias.stages import train_networks as stage
+from lagbias.bias import ensemble_training as stage
 from lagbias.training.checkpoint import CheckpointWriter, read
 
 stage.train = partial(stage.train, checkpoint_interval=-1)

@@ -5,7 +5,7 @@ projections on the eigenvectors of their covariance over particles, divided by t
 the eigenvalues; the directions of smallest variance, mostly noise, are dropped.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -13,9 +13,10 @@ import numpy as np
 
 from lagbias.schema import fields
 
-__all__ = ["Whitening", "apply_map", "decompose", "fit"]
+__all__ = ["Whitening", "apply_map", "decompose", "fit", "fit_at_sites"]
 
 _CHUNK_ROWS = 1 << 18
+_PARTICLES_AT_ONCE = 1 << 20
 # Relative tolerance for ties of the largest component, which fixes the sign of a direction: noise
 # in the covariance must not flip directions such as (1, -1)/√2.
 _SIGN_TIE = 0.05
@@ -103,6 +104,31 @@ def fit(theta_chunks: Iterable[np.ndarray], smoothing_radii: Sequence[float]) ->
             rows = chunk[start : start + _CHUNK_ROWS].astype(np.float64)
             product += rows.T @ rows
     return replace(decompose(product / (n_particles - 1), radii), n_particles=n_particles)
+
+
+def fit_at_sites(
+    features_at: Callable[[np.ndarray], np.ndarray],
+    sites: np.ndarray,
+    smoothing_radii: Sequence[float],
+) -> Whitening:
+    """Fit the whitening of the features at the sites of particles, a million at a time.
+
+    Parameters
+    ----------
+    features_at : callable
+        Takes sites (p,) and returns their features (p, 3n), as `fit` needs them.
+    sites : ndarray, int32, shape (P,)
+        Lagrangian sites of the training box's particles.
+    smoothing_radii : sequence of float, length n
+        R_f of the features [Mpc/h].
+
+    Raises
+    ------
+    ValueError
+        As in `decompose`.
+    """
+    parts = np.array_split(sites, 1 + sites.size // _PARTICLES_AT_ONCE)
+    return fit((features_at(part) for part in parts), smoothing_radii)
 
 
 def decompose(covariance: np.ndarray, smoothing_radii: Sequence[float]) -> Whitening:

@@ -1,38 +1,26 @@
-"""Training of the networks of an ensemble, which differ in their seeds."""
+"""Training of the networks of an ensemble on a stored box."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import replace
-from threading import Event
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
 from lagbias.artefacts import store
-from lagbias.bias.ensemble import with_unit_mean
+from lagbias.bias.ensemble_training import MEAN_STRIDE, VALIDATION_SEED, train_ensemble
 from lagbias.runtime import checkpoints
 from lagbias.runtime.device import choose_device
 from lagbias.sources.base import Particles
 from lagbias.stages.ensembles import load_input_matrix, load_inputs_at_sites
 from lagbias.stages.samples import load_samples
 from lagbias.stages.sites import load_sites
-from lagbias.training.loop import train
 from lagbias.training.network import Network
-from lagbias.training.training_set import TrainingSet
 
 if TYPE_CHECKING:
     from lagbias.config.sections import TrainingSettings
 
 __all__ = ["remove_checkpoints", "train_networks"]
-
-#: Seed of the validation sample: one draw for all networks, so that their losses compare.
-_VALIDATION_SEED = 0
-#: Every seventh particle, a stride that divides no usual grid size, gives ⟨f⟩ to about 2e-4.
-_MEAN_STRIDE = 7
 
 
 def train_networks(
@@ -55,51 +43,31 @@ def train_networks(
     """
     if not outputs:
         return
-    torch.set_num_threads(1)
-    device = choose_device(settings.device)
     matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"), eigenvalue_cut)
-    drawn = {"fraction": settings.subsample, "sampling": settings.sampling}
+    samples = partial(load_samples, fraction=settings.subsample, sampling=settings.sampling)
     inputs_at = load_inputs_at_sites(paths["features"], matrix)
-    (validation,) = load_samples(
+    (validation,) = samples(
         paths["validation_particles"],
         paths["validation_halo_fields"],
         load_inputs_at_sites(paths["validation_features"], matrix),
-        seeds=[_VALIDATION_SEED],
-        **drawn,
+        seeds=[VALIDATION_SEED],
     )
     normalise = settings.constraint == "normalise"
-    every = inputs_at(load_sites(paths["particles"])[::_MEAN_STRIDE]) if normalise else None
-
-    def network_of(seed: int, training: TrainingSet, stop: Event | None = None) -> Network:
-        network = train(
-            training,
-            settings,
-            seed=seed,
-            validation=validation,
-            device=device,
-            checkpoint=checkpoints.path_for(outputs[seed]),
-            stop=stop,
-        )
-        if normalise:
-            network = with_unit_mean(network, every, device=device)
-        return replace(
-            network,
-            n_cells=training.n_cells,
-            occupied_cells=len(training.target),
-            smallest_draw=int(np.diff(training.cell_start).min()),
-        )
-
     particles = store.length(paths["particles"], Particles, "lagrangian_site")
-    seeds, at_once = list(outputs), settings.networks_at_once(particles, threads)
-    for first in range(0, len(seeds), at_once):
-        group = seeds[first : first + at_once]
-        samples = load_samples(
-            paths["particles"], paths["halo_fields"], inputs_at, seeds=group, **drawn
-        )
-        each = list(zip(group, samples, strict=True))
-        with closing(_trained(network_of, each, threads)) as networks:
-            for network in networks:
-                write(network, outputs[network.seed])
+    networks = train_ensemble(
+        lambda seeds: samples(paths["particles"], paths["halo_fields"], inputs_at, seeds=seeds),
+        settings,
+        seeds=list(outputs),
+        every=inputs_at(load_sites(paths["particles"])[::MEAN_STRIDE]) if normalise else None,
+        validation=validation,
+        at_once=settings.networks_at_once(particles, threads),
+        device=choose_device(settings.device),
+        threads=threads,
+        checkpoint=lambda seed: checkpoints.path_for(outputs[seed]),
+    )
+    with closing(networks):
+        for network in networks:
+            write(network, outputs[network.seed])
 
 
 def remove_checkpoints(outputs: Iterable[str]) -> None:
@@ -109,21 +77,3 @@ def remove_checkpoints(outputs: Iterable[str]) -> None:
     """
     for path in outputs:
         checkpoints.path_for(path).unlink(missing_ok=True)
-
-
-def _trained(
-    train_one: Callable[..., Network], each: Sequence[tuple], threads: int
-) -> Iterator[Network]:
-    """Call a function for each of some arguments, on threads if there are several."""
-    if threads == 1:
-        yield from (train_one(*arguments) for arguments in each)
-        return
-    stop = Event()
-    with ThreadPoolExecutor(threads) as pool:
-        trainings = [pool.submit(train_one, *arguments, stop) for arguments in each]
-        try:
-            for training in as_completed(trainings):
-                yield training.result()
-        finally:  # after SIGTERM, among others: the pool ends when all have written checkpoints
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
