@@ -23,7 +23,7 @@ PINNED := pyproject.toml constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(SNAKEMAKE_ARGS)
 
 .DEFAULT_GOAL := figures
-.PHONY: setup figures test test-nightly test-cluster plan report gallery benchmark lint format clean
+.PHONY: setup figures test test-nightly test-cluster plan report gallery models docs linkcheck diagrams benchmark lint format clean
 
 # the stamp holds what was installed: nothing is done again unless a requirement changed
 setup:
@@ -32,7 +32,7 @@ setup:
 	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lagbias needs Python 3.11 or newer; set PYTHON=/path/to/python3")'; \
 	  echo "setting up $(VENV)"; \
 	  $(PYTHON) -m venv $(VENV); \
-	  $(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[workflow,test,lint]'; \
+	  $(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[workflow,test,lint,docs,onnx,jax,swift]'; \
 	  cat $(PINNED) > $(STAMP); }
 
 figures: setup
@@ -64,6 +64,33 @@ gallery: figures
 	$(BIN)/python -m lagbias claims $$(ls docs/claims/*.json) \
 	  $$(for run in embedded reference abacus; do [ -e docs/claims/$$run.json ] || echo --missing $$run; done) \
 	  > docs/claims.md
+
+# the pretrained models of the package, from the default run, and their cards
+WEIGHTS := src/lagbias/model/weights
+TRAINED := results/embedded/networks/box0/threshold
+models: figures
+	$(BIN)/lagbias export $(TRAINED)/1Rf/full --output $(WEIGHTS)/wu2023-1Rf.safetensors --name wu2023-1Rf \
+	  --description "Halos above 3.2e11 Msun/h at z = 0.5, one smoothing radius (set 1Rf of Wu et al. 2023)."
+	$(BIN)/lagbias export $(TRAINED)/3Rf/full --output $(WEIGHTS)/wu2023-3Rf.safetensors --name wu2023-3Rf \
+	  --description "Halos above 3.2e11 Msun/h at z = 0.5, three smoothing radii (set 3Rf of Wu et al. 2023)."
+	$(BIN)/lagbias export $(TRAINED)/3Rf/pc2 --output $(WEIGHTS)/wu2023-3Rf-pc2.safetensors --name wu2023-3Rf-pc2 \
+	  --description "As wu2023-3Rf, with two inputs: the first two principal components of the gradient of f."
+	cd $(WEIGHTS) && sha256sum *.safetensors > SHA256SUMS
+	mkdir -p docs/models
+	for name in wu2023-1Rf wu2023-3Rf wu2023-3Rf-pc2; do $(BIN)/lagbias show $$name > docs/models/$$name.md; done
+
+# this documentation as a site: docs/_build/html/index.html
+docs: setup
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+# addresses outside of the site; needs a network
+linkcheck: setup
+	$(BIN)/python -m sphinx -D nb_execution_mode=off -b linkcheck docs docs/_build/linkcheck
+
+# drawings of the pages' Mermaid blocks, after a change of one; needs npm and chromium
+diagrams: setup
+	npm install --silent --no-save --ignore-scripts --prefix docs/_build/mermaid mermaid@11
+	$(BIN)/python docs/_ext/diagrams.py docs/_build/mermaid/node_modules/mermaid/dist/mermaid.min.js
 
 # the hot stages beside straightforward versions of the same: docs/performance.md
 benchmark: setup

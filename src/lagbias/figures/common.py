@@ -182,14 +182,15 @@ def _power_of_ten(value: float | None) -> str | None:
 def set_style(name: str, names: Sequence[str]) -> LineStyle:
     """Return the line style of a smoothing set in a figure of all `names`.
 
-    Sets that are not the paper's take the colours left by the others, in this order.
+    Sets that are not the paper's take the colours left by the others, in this order, and are dotted
+    beside them.
     """
     if name in SET_STYLES:
         return SET_STYLES[name]
     used = {SET_STYLES[other].colour for other in names if other in SET_STYLES}
     free = [colour for colour in SEQUENCE if colour not in used] or list(SEQUENCE)
     unknown = [other for other in names if other not in SET_STYLES]
-    return LineStyle(free[unknown.index(name) % len(free)], "dotted")
+    return LineStyle(free[unknown.index(name) % len(free)], "dotted" if used else "solid")
 
 
 def save(figure: Figure, stem: str | os.PathLike) -> list[Path]:

@@ -78,5 +78,5 @@ def _write_failure(path: Path, error: Exception) -> str:
         why, remedy = first_line(error), "Remove the cause"
     return (
         f"{path} could not be written: {why}. No partial file was left and everything computed "
-        f"before is safe. {remedy} and run the workflow again; it continues where it stopped."
+        f"before is safe. {remedy} and try again; a workflow continues where it stopped."
     )

@@ -11,6 +11,12 @@ import numpy as np
 
 from lagbias.schema import fields
 from lagbias.schema.fields import array
+from lagbias.sources.alignment import (
+    SMALLEST_ALIGNED,
+    check_alignment,
+    large_scale_correlation,
+    rms_displacement,
+)
 
 __all__ = [
     "REQUIRED_ATTRIBUTES",
@@ -36,9 +42,6 @@ REQUIRED_ATTRIBUTES: dict[str, str] = {
 }
 """Required attributes of a box, and their meaning."""
 
-SMALLEST_ALIGNED = 100.0
-"""Minimum side [Mpc/h] of a box for `check_alignment`."""
-
 _ARRAYS = {
     "linear_density.delta": ("nnn", np.float32),
     "particles.lagrangian_site": ("p", np.int32),
@@ -49,8 +52,6 @@ _ARRAYS = {
     "halos.velocity": ("h3", np.float32),
 }
 """Axes and dtype of every array of a box."""
-_MAX_RMS_DISPLACEMENT = 15.0
-_MIN_LARGE_SCALE_CORRELATION = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +154,9 @@ class Box:
 def check_contract(box: Box, *, unique_sites: bool = False) -> None:
     """Check a box against the definition of :class:`Box`.
 
+    Halo masses are numbers of particles times their mass, unless the attribute ``halo_finder`` is
+    ``catalogue``: spherical-overdensity masses are not.
+
     Parameters
     ----------
     box : Box
@@ -180,98 +184,6 @@ def check_contract(box: Box, *, unique_sites: bool = False) -> None:
             f"The box from source {name!r} violates the contract of Box:\n  - "
             + "\n  - ".join(problems)
         )
-
-
-def check_alignment(box: Box, *, k_max: float = 0.1) -> None:
-    """Check that the particles of a box follow its linear density.
-
-    Detects transposed axes, a wrong origin and a wrong order of particles, which leave shapes and
-    ranges unchanged. For boxes of at least :data:`SMALLEST_ALIGNED`.
-
-    Parameters
-    ----------
-    box : Box
-        Box that passes :func:`check_contract`.
-    k_max : float
-        Maximum wavenumber [h/Mpc].
-
-    Raises
-    ------
-    ValueError
-        If the rms displacement exceeds 15 Mpc/h, or the correlation coefficient of matter and
-        linear density is below 0.9.
-    """
-    displacement = rms_displacement(box)
-    if not 0.0 < displacement < _MAX_RMS_DISPLACEMENT:
-        raise ValueError(
-            f"The rms displacement of particles from their Lagrangian sites is {displacement:.2f} "
-            f"Mpc/h, expected between 0 and {_MAX_RMS_DISPLACEMENT}: check the order of particles, "
-            "the index order of lagrangian_site, and the origin of positions."
-        )
-    correlation = large_scale_correlation(box, k_max=k_max)
-    if correlation < _MIN_LARGE_SCALE_CORRELATION:
-        raise ValueError(
-            f"The correlation coefficient of matter and linear density at k < {k_max} h/Mpc is "
-            f"{correlation:.3f}, expected at least {_MIN_LARGE_SCALE_CORRELATION}: check the order "
-            "of the axes and the origin of the linear density."
-        )
-
-
-def rms_displacement(box: Box) -> float:
-    """Return the rms displacement [Mpc/h] of particles from their sites, periodically."""
-    box_size, n_grid = float(box.attributes["box_size"]), len(box.linear_density.delta)
-    total = 0.0
-    nodes = np.unravel_index(box.particles.lagrangian_site, (n_grid,) * 3)
-    for axis, node in enumerate(nodes):
-        offset = box.particles.position[:, axis] - node * (box_size / n_grid)
-        offset -= box_size * np.round(offset / box_size)
-        total += float(np.mean(offset**2))
-    return float(np.sqrt(total))
-
-
-def large_scale_correlation(box: Box, *, k_max: float = 0.1) -> float:
-    """Return the correlation coefficient of matter and linear density at k < `k_max` [h/Mpc].
-
-    The summed cross power over the root of the product of summed auto powers; all modes have equal
-    weight.
-
-    Raises
-    ------
-    ValueError
-        If the box has no mode below `k_max`.
-    """
-    box_size = float(box.attributes["box_size"])
-    largest = int(np.floor(k_max * box_size / (2.0 * np.pi)))
-    if largest < 1:
-        raise ValueError(
-            f"A box of {box_size} Mpc/h has no mode below k_max = {k_max} h/Mpc; raise k_max."
-        )
-    # four cells per half wave: window and aliasing are negligible
-    n_cells = min(len(box.linear_density.delta), 8 * largest)
-    cell = np.zeros(len(box.particles.position), dtype=np.int64)
-    for axis in range(3):
-        nearest = np.floor(box.particles.position[:, axis] * (n_cells / box_size) + 0.5).astype(
-            np.int64
-        )
-        cell = cell * n_cells + nearest % n_cells
-    matter = np.bincount(cell, minlength=n_cells**3).reshape((n_cells,) * 3)
-    a = _low_modes(matter.astype(np.float64), largest)
-    b = _low_modes(box.linear_density.delta, largest)
-    index = np.arange(-largest, largest + 1)
-    squared = index[:, None, None] ** 2 + index[:, None] ** 2 + index[largest:] ** 2
-    chosen = (squared > 0) & (squared <= (k_max * box_size / (2.0 * np.pi)) ** 2)
-    a, b = a[chosen], b[chosen]
-    cross = np.sum(a * b.conj()).real
-    return float(cross / np.sqrt(np.sum(np.abs(a) ** 2) * np.sum(np.abs(b) ** 2)))
-
-
-def _low_modes(field: np.ndarray, largest: int) -> np.ndarray:
-    """Return modes with indices -largest ... largest (last axis 0 ... largest), ascending."""
-    import scipy.fft  # 0.3 s, which jobs that only read a box need not wait for
-
-    rows = np.arange(-largest, largest + 1) % field.shape[0]
-    modes = scipy.fft.rfftn(field)
-    return modes[np.ix_(rows, rows, np.arange(largest + 1))].astype(np.complex128)
 
 
 def _attribute_problems(attributes: Mapping[str, Any]) -> Iterator[str]:
@@ -336,10 +248,13 @@ def _halo_problems(box: Box) -> Iterator[str]:
     yield from _outside(box, "halos.position")
     if box.halos.particles.min(initial=1) < 1:
         yield f"a halo has {box.halos.particles.min()} particles"
-    expected = box.halos.particles * float(box.attributes["particle_mass"])
-    wrong = np.count_nonzero(~np.isclose(box.halos.mass, expected, rtol=1e-5, atol=0.0))
-    if wrong:
-        yield f"{wrong} halo masses are not halo_particles * particle_mass"
+    if box.attributes.get("halo_finder") != "catalogue":
+        expected = box.halos.particles * float(box.attributes["particle_mass"])
+        wrong = np.count_nonzero(~np.isclose(box.halos.mass, expected, rtol=1e-5, atol=0.0))
+        if wrong:
+            yield f"{wrong} halo masses are not halo_particles * particle_mass"
+    elif box.halos.mass.min(initial=1) <= 0:
+        yield f"a halo has the mass {box.halos.mass.min()} Msun/h"
     if np.any(np.diff(box.halos.mass) > 0):
         yield "halos are not in order of decreasing mass"
 

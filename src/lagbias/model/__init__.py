@@ -1,0 +1,1 @@
+"""Trained models for use without the workflow: load, fit, predict, save, export."""
