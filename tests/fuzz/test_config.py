@@ -47,7 +47,7 @@ def merge(base, top):
 
 TEXTS = {
     name: (ROOT / "config" / f"{name}.yaml").read_text("utf-8")
-    for name in ("config", "tiny", "reference", "abacus", "mini")
+    for name in ("config", "tiny", "reference", "abacus", "mini", "files")
 }
 DEFAULT = yaml.safe_load(TEXTS["config"])
 VALID = {name: merge(DEFAULT, yaml.safe_load(text)) for name, text in TEXTS.items()}

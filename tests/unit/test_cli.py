@@ -21,11 +21,9 @@ from lagbias.bias.spectra import Spectra
 from lagbias.cli import arguments, completion, configfile, main
 from lagbias.cli.predicted_field import PredictedField
 from lagbias.config import docs
-from lagbias.config.sections import EmbeddedSettings
 from lagbias.model import pretrained
 from lagbias.schema import fields
 from lagbias.sources.base import LinearDensity
-from lagbias.sources.embedded import make_box
 
 COMMANDS = "fetch predict fit show export check doctor summary claims config completion".split()
 BOX_SIZE, N_SIDE = 100.0, 40
@@ -244,19 +242,9 @@ def test_bash_takes_the_script_and_completes_a_command(tmp_path, capsys):
 @pytest.fixture(scope="module")
 def box(tmp_path_factory):
     """Files of a small simulation, and the options that name them."""
-    settings = EmbeddedSettings(
-        box_size=BOX_SIZE,
-        particles_per_side=N_SIDE,
-        redshift=0.5,
-        initial_redshift=19.0,
-        steps=4,
-        linking_length=0.2,
-        min_halo_particles=10,
-        kept_fraction=1.0,
-        kept_sampling="even",
-        boxes={"first": 1, "second": 2},
-    )
-    made, folder = make_box(settings, seed=1), tmp_path_factory.mktemp("box")
+    given = {"box_size": BOX_SIZE, "particles_per_side": N_SIDE, "steps": 4}
+    made = lagbias.simulate_box(1, **given, linking_length=0.2, threads=1)
+    folder = tmp_path_factory.mktemp("box")
     with h5py.File(folder / "box.h5", "w") as file:
         file["ics/delta"] = made.linear_density.delta
         file["site"] = made.particles.lagrangian_site

@@ -28,7 +28,7 @@ def variant(name, **training):
     return {"variants": {name: {"sets": ["1Rf"], "training": training}}}
 
 
-@pytest.mark.parametrize("name", ["config", "tiny", "reference", "abacus", "mini"])
+@pytest.mark.parametrize("name", ["config", "tiny", "reference", "abacus", "mini", "files"])
 def test_shipped_configurations_are_valid(repository, default, name):
     top = yaml.safe_load((repository / "config" / f"{name}.yaml").read_text())
     config = load(merge(default, top))
@@ -57,6 +57,64 @@ def test_errors_about_abacus_are_explained(paper, change, fragments):
         load(merge(paper, {"abacus": change}))
     for fragment in fragments:
         assert fragment in str(caught.value)
+
+
+@pytest.fixture
+def own(repository, default):
+    return merge(default, yaml.safe_load((repository / "config/files.yaml").read_text()))
+
+
+CATALOGUE = {"positions": "h.npz:x", "masses": "h.npz:m"}
+ARRAYS = {"snapshot": None, "format": None, "positions": "p.npy"}
+
+
+def boxes(**train):
+    return {"boxes": {"train": train}}
+
+
+@pytest.mark.parametrize(
+    ("change", "fragments"),
+    [
+        (boxes(linear_density="a.txt"), ["files.boxes.train.linear_density", "`file.npz:name`"]),
+        (boxes(position="p.npy"), ["files.boxes.train.position", "did you mean 'positions'?"]),
+        (boxes(positions="p.npy"), ["files.boxes.train", "both are given"]),
+        (boxes(snapshot=None), ["files.boxes.train", "neither is given"]),
+        (boxes(format=None), ["format = None: give both"]),
+        (boxes(format="gadget2"), ["files.boxes.train.format", "'gadget4' or 'swift'"]),
+        (boxes(lagrangian_index="l.npy"), ["lagrangian_index = l.npy repeats"]),
+        (boxes(particle_ids="l.npy"), ["belong to an array of positions"]),
+        (boxes(halos=CATALOGUE), ["boxes.train: halo_finder = friends_of", "Remove halos"]),
+        (boxes(halos={"positions": "h.npy"}), ["files.boxes.train.halos.masses is missing"]),
+        (boxes(halos=CATALOGUE | {"mass": "m.npy"}), ["halos.mass: unknown", "'masses'?"]),
+        ({"halo_finder": "catalogue"}, ["boxes.train", "Name its arrays in halos"]),
+        ({"linking_length": None}, ["needs a linking_length"]),
+        ({"density_grid": 1100}, ["density_grid = 1100 exceeds particles_per_side = 1024"]),
+        (
+            boxes(**ARRAYS, lagrangian_index="l.npy"),
+            ["kept_fraction = 0.125 needs particle_ids instead of", "in box train"],
+        ),
+        ({"first_id": -1}, ["files.first_id = -1"]),
+        ({"density_grid": 256}, ["R_f = 1.0 Mpc/h", "files.box_size / 256"]),
+        ({"min_halo_particles": 60}, ["below files.min_halo_particles = 60"]),
+    ],
+)
+def test_errors_about_files_are_explained(own, change, fragments):
+    with pytest.raises(ConfigError) as caught:
+        load(merge(own, {"files": change}))
+    for fragment in fragments:
+        assert fragment in str(caught.value)
+
+
+def test_boxes_of_the_same_files_are_refused(own):
+    same = own["files"]["boxes"]["train"]
+    with pytest.raises(ConfigError, match="boxes train and again have the same files"):
+        load(merge(own, {"files": {"boxes": {"again": same}}}))
+
+
+def test_the_files_of_a_box_are_known(own):
+    settings = load(merge(own, {"files": boxes(**ARRAYS, particle_ids="p.h5:id")})).settings()
+    assert settings.input_files("train") == ["data/train/ics.h5", "p.npy", "p.h5"]
+    assert settings.input_files("check") == ["data/check/ics.h5", "data/check/snap_0005.hdf5"]
 
 
 def test_the_paper_trains_eighty_networks_on_its_own_boxes(paper):

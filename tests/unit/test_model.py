@@ -8,12 +8,11 @@ import pytest
 import yaml
 
 import lagbias
-from lagbias.config.sections import EmbeddedSettings, TrainingSettings
+from lagbias.config.sections import TrainingSettings
 from lagbias.model import fitting, pretrained
 from lagbias.runtime.atomic import ArtefactError
 from lagbias.runtime.checkpoints import read
 from lagbias.sources.base import SMALLEST_ALIGNED
-from lagbias.sources.embedded import make_box
 from lagbias.training import loop
 
 BOX_SIZE, N_SIDE, RADII = 100.0, 40, (2.83, 5.66)
@@ -22,19 +21,8 @@ QUICK = {"epochs": 2, "hidden_layers": 2, "width": 16}
 
 @pytest.fixture(scope="module")
 def boxes():
-    settings = EmbeddedSettings(
-        box_size=BOX_SIZE,
-        particles_per_side=N_SIDE,
-        redshift=0.5,
-        initial_redshift=19.0,
-        steps=4,
-        linking_length=0.2,
-        min_halo_particles=10,
-        kept_fraction=1.0,
-        kept_sampling="even",
-        boxes={"first": 1, "second": 2},
-    )
-    return [make_box(settings, seed=seed) for seed in settings.boxes.values()]
+    given = {"box_size": BOX_SIZE, "particles_per_side": N_SIDE, "steps": 4}
+    return [lagbias.simulate_box(seed, **given, linking_length=0.2, threads=1) for seed in (1, 2)]
 
 
 def arrays(box):

@@ -15,23 +15,6 @@ from lagbias.sources.base import (
 )
 from lagbias.sources.embedded import make_box
 
-SETTINGS = SimpleNamespace(
-    box_size=120.0,
-    particles_per_side=32,
-    redshift=0.5,
-    initial_redshift=19.0,
-    steps=3,
-    linking_length=0.2,
-    min_halo_particles=5,
-    kept_fraction=1.0,
-    kept_sampling="even",
-)
-
-
-@pytest.fixture(scope="module")
-def box():
-    return make_box(SETTINGS, seed=1, threads=1)
-
 
 def changed(box, name, change):
     """Return a box with one array changed, such as ``halos.mass``."""
@@ -59,8 +42,8 @@ def test_the_embedded_source_keeps_the_contract(box):
     assert box.attributes["seed"] == 1 and box.attributes["source"] == "embedded"
 
 
-def test_linear_density_is_at_the_redshift_of_the_snapshot(box):
-    earlier = SimpleNamespace(**{**vars(SETTINGS), "redshift": 3.0, "steps": 1})
+def test_linear_density_is_at_the_redshift_of_the_snapshot(small_settings, box):
+    earlier = SimpleNamespace(**{**vars(small_settings), "redshift": 3.0, "steps": 1})
     young = make_box(earlier, seed=1, threads=1)
     ratio = box.attributes["growth"] / young.attributes["growth"]
     assert ratio == pytest.approx(0.76942 / 0.31635, rel=1e-4)  # AbacusSummit's growth table

@@ -9,7 +9,7 @@ NODES = CONFIG.settings().density_grid ** 3
 if CONFIG.source == "abacus":
     from lagbias.sources.abacus.acquisition import SUBSAMPLE_A as KEPT
 else:
-    KEPT = CONFIG.embedded.kept_fraction
+    KEPT = CONFIG.settings().kept_fraction
 BOX_PARTICLES = KEPT * SIMULATED_PARTICLES
 EVALUATION_CELLS = CONFIG.evaluation.grid**3
 TRAINING_PARTICLES = CONFIG.training.subsample * BOX_PARTICLES

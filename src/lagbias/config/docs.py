@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from lagbias.config.model import Config
-from lagbias.config.sections import section_of
+from lagbias.config.sections import TrainingOverrides, section_of
 
 __all__ = ["FILES", "json_schema", "reference", "values_page"]
 
@@ -17,11 +17,11 @@ _INTRODUCTION = """\
 # Configuration
 
 `config.yaml` is the default run. `tiny.yaml` (tests, minutes), `reference.yaml` (the paper on our
-own boxes, hours), `abacus.yaml` (the boxes of the paper) and `mini.yaml` (the test simulation of
-abacusutils) are added on top of it with `snakemake --configfile config/tiny.yaml`: definitions
-(mappings) are merged with those of the default, selections (lists) replace them. An unknown key, a
-wrong type or an invalid value stops the workflow before anything is computed, with the key, the
-value and the remedy.
+own boxes, hours), `abacus.yaml` (the boxes of the paper), `mini.yaml` (the test simulation of
+abacusutils) and `files.yaml` (an example of your own simulation, to be edited) are added on top of
+it with `snakemake --configfile config/tiny.yaml`: definitions (mappings) are merged with those of
+the default, selections (lists) replace them. An unknown key, a wrong type or an invalid value stops
+the workflow before anything is computed, with the key, the value and the remedy.
 
 To add a set of smoothing radii, add one line to `smoothing_sets`. Threads, memory and executors are
 set in `profiles/`.
@@ -39,11 +39,8 @@ def reference() -> str:
     """Return the Markdown page that documents every key."""
     lines = [_INTRODUCTION]
     lines += ["## Top level", "", *_table(Config), ""]
-    for name, field in Config.model_fields.items():
-        section = section_of(field.annotation)
-        if section is not None:
-            title = f"{name}.<name>" if typing.get_origin(field.annotation) is dict else name
-            lines += [f"## `{title}`", "", section.__doc__ or "", "", *_table(section), ""]
+    for title, section in _sections(Config):
+        lines += [f"## `{title}`", "", section.__doc__ or "", "", *_table(section), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -83,6 +80,17 @@ th, td {{ border-bottom: 1px solid #ccc; padding: 0.25em 0.8em; text-align: left
 {rows}
 </tbody></table></body></html>
 """
+
+
+def _sections(parent: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield title and model of every section, each followed by those within it."""
+    for name, field in parent.model_fields.items():
+        section = section_of(field.annotation)
+        if section not in (None, TrainingOverrides):  # whose keys are those of `training`
+            member = ".<name>" if typing.get_origin(field.annotation) is dict else ""
+            title = f"{prefix}{name}{member}"
+            yield title, section
+            yield from _sections(section, f"{title}.")
 
 
 def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str]]:

@@ -17,6 +17,7 @@ from lagbias.config.sections import (
     EmbeddedSettings,
     EvaluationSettings,
     FigureSets,
+    FilesSettings,
     GradientPCASettings,
     HaloSample,
     LeastSquaresSettings,
@@ -45,12 +46,16 @@ class Config(Section):
     """A whole run."""
 
     run: Name = Field(description="Name of the run; results are written to `results/<run>/`.")
-    source: Literal["embedded", "abacus"] = Field(
+    source: Literal["embedded", "abacus", "files"] = Field(
         description="Source of the simulations, configured in the section of the same name."
     )
     embedded: EmbeddedSettings = Field(description="The pipeline's own N-body simulations.")
     abacus: AbacusSettings | None = Field(
         default=None, description="AbacusSummit boxes; required if they are the source."
+    )
+    files: FilesSettings | None = Field(
+        default=None,
+        description="Boxes of any simulation, read from files; required if they are the source.",
     )
     boxes: Boxes = Field(description="Training and validation boxes.")
     smoothing_sets: dict[Name, list[PositiveNumber]] = Field(
@@ -95,7 +100,7 @@ class Config(Section):
             raise ValueError(" ".join(problems))
         return self
 
-    def settings(self) -> EmbeddedSettings | AbacusSettings | None:
+    def settings(self) -> EmbeddedSettings | AbacusSettings | FilesSettings | None:
         """Return the settings of the chosen source."""
         return getattr(self, self.source)
 

@@ -14,19 +14,26 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from lagbias.schema.file_names import ARRAY_FORM, numbered_files, split_array
+
 __all__ = [
     "AbacusSettings",
     "Boxes",
     "EmbeddedSettings",
     "EvaluationSettings",
     "FigureSets",
+    "FileBox",
+    "FilesSettings",
     "GradientPCASettings",
+    "HaloFiles",
     "HaloSample",
     "LeastSquaresSettings",
     "Name",
     "PositiveNumber",
     "Section",
     "Seed",
+    "SourceSettings",
+    "TrainingOverrides",
     "TrainingSettings",
     "Variant",
     "section_of",
@@ -40,6 +47,16 @@ def _refuse_bool(value: Any) -> Any:
     return value
 
 
+def _refuse_other_arrays(value: Any) -> Any:
+    """Reject text that does not name an array in a file."""
+    if isinstance(value, str):
+        try:
+            split_array(value)
+        except ValueError:
+            raise PydanticCustomError("array_name", f"Input should be {ARRAY_FORM}") from None
+    return value
+
+
 # constraints come first: the JSON Schema lacks those that follow a validator
 _NO_BOOL = BeforeValidator(_refuse_bool)
 Integer = Annotated[int, _NO_BOOL]
@@ -50,6 +67,10 @@ Seed = Annotated[int, Field(ge=0, lt=2**31), _NO_BOOL]
 # Names become parts of paths. With what the workflow appends to them, a path component could
 # exceed the 255 bytes that file systems allow if a name were longer.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$", max_length=48)]
+
+
+# An array in a file, such as `ics/box0.h5:delta`.
+ArrayName = Annotated[str, BeforeValidator(_refuse_other_arrays)]
 
 
 class Section(BaseModel):
@@ -187,6 +208,223 @@ class AbacusSettings(Section):
                 f"{self.particles_per_side}. Small boxes have 576 and 1728."
             )
         return self
+
+
+class SourceSettings(Section):
+    """What the settings of every source have whose boxes are read by one function."""
+
+    box_size: PositiveNumber = Field(description="Side of the periodic boxes [Mpc/h].")
+    particles_per_side: Integer = Field(
+        ge=2,
+        le=4096,
+        description="Particles per side of the lattice of the initial conditions; also if the "
+        "files have only some of them.",
+    )
+    density_grid: Integer = Field(
+        ge=16, le=1152, description="Grid points per side of the linear density."
+    )
+    redshift: Number = Field(ge=0, le=20, description="Redshift of the snapshot.")
+    min_halo_particles: PositiveInteger = Field(
+        description="Minimum particles of a stored halo; `halo_samples` may raise it."
+    )
+    kept_fraction: Number = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Fraction of the particles that is kept once halos are found. Everything after "
+        "the reading costs in proportion.",
+    )
+
+    def input_files(self, box: str) -> list[str]:
+        """Return the files of a box, which is read again when one of them changes."""
+        return []
+
+
+class HaloFiles(Section):
+    """A halo catalogue: arrays with one row for each halo."""
+
+    positions: ArrayName = Field(
+        description="Centres, of shape (halos, 3) [`length_unit`], in the coordinates of particles."
+    )
+    masses: ArrayName = Field(description="Masses [`mass_unit`].")
+    particles: ArrayName | None = Field(
+        default=None, description="Numbers of particles; mass / `particle_mass` if absent."
+    )
+    velocities: ArrayName | None = Field(
+        default=None,
+        description="Peculiar velocities, of shape (halos, 3) [km/s]; nothing depends on them.",
+    )
+
+
+class FileBox(Section):
+    """Files of one box. An array is `file.npy`, `file.npz:name` or `file.h5:dataset`."""
+
+    linear_density: ArrayName = Field(
+        description="Linear δ of shape (n, n, n) with n = `density_grid` and the axes x, y, z; "
+        "[i, j, k] is at `origin` + (i, j, k) `box_size` / n."
+    )
+    snapshot: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Snapshot of a simulation code, instead of the arrays of particles below. Of "
+        "a snapshot in several files the first one, such as `snap_005.0.hdf5`.",
+    )
+    format: Literal["gadget4", "swift"] | None = Field(
+        default=None,
+        description="Format of `snapshot`: HDF5 of Gadget-4, or SWIFT (needs swiftsimio).",
+    )
+    positions: ArrayName | None = Field(
+        default=None,
+        description="Final positions of particles, of shape (particles, 3) [`length_unit`].",
+    )
+    velocities: ArrayName | None = Field(
+        default=None,
+        description="Peculiar velocities of these particles [km/s], for those of halos that are "
+        "found here.",
+    )
+    particle_ids: ArrayName | None = Field(
+        default=None,
+        description="Number of each particle on the lattice of the initial conditions, see "
+        "`particle_order`. Without it, and without `lagrangian_index`, the rows of `positions` are "
+        "in this order.",
+    )
+    lagrangian_index: ArrayName | None = Field(
+        default=None,
+        description="Flat index (C order, from 0) of the node of `linear_density` that each "
+        "particle started from, instead of `particle_ids`.",
+    )
+    halos: HaloFiles | None = Field(
+        default=None, description="Halos, if `halo_finder` is `catalogue`."
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        if (self.snapshot is None) == (self.positions is None):
+            given = "neither is" if self.snapshot is None else "both are"
+            raise ValueError(f"{given} given: name either a snapshot or an array of positions.")
+        if (self.snapshot is None) != (self.format is None):
+            raise ValueError(
+                f"snapshot = {self.snapshot} and format = {self.format}: give both, or neither."
+            )
+        if self.lagrangian_index and (self.particle_ids or self.snapshot):
+            raise ValueError(
+                f"lagrangian_index = {self.lagrangian_index} repeats what the particle IDs say. "
+                f"Remove one of them."
+            )
+        if self.snapshot and (self.particle_ids or self.velocities):
+            raise ValueError(
+                "particle_ids and velocities belong to an array of positions; a snapshot has its "
+                "own. Remove them."
+            )
+        return self
+
+    def files(self) -> list[str]:
+        """Return the paths of all files."""
+        arrays = [self.linear_density, self.positions, self.velocities]
+        arrays += [self.particle_ids, self.lagrangian_index]
+        if self.halos:
+            arrays += [value for _, value in self.halos]
+        named = [str(split_array(array)[0]) for array in arrays if array]
+        snapshot = map(str, numbered_files(self.snapshot)) if self.snapshot else ()
+        return list(dict.fromkeys([*named, *snapshot]))
+
+
+class FilesSettings(SourceSettings):
+    """Boxes of any simulation, read from files: arrays, or snapshots of Gadget-4 or SWIFT."""
+
+    omega_m: PositiveNumber = Field(lt=2, description="Total matter density today.")
+    growth: PositiveNumber | None = Field(
+        default=None,
+        description="D(`redshift`) / D(0); that of a flat ΛCDM model with `omega_m` if absent.",
+    )
+    density_redshift: Number | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        description="Redshift of `linear_density` if it is not `redshift`: it is scaled by the "
+        "growth of a flat ΛCDM model with `omega_m`.",
+    )
+    particle_mass: PositiveNumber | None = Field(
+        default=None,
+        description="Mass of a particle [Msun/h]; that of the snapshot if absent, or for arrays "
+        "the matter of the box divided by the particles of the lattice.",
+    )
+    origin: Number = Field(
+        default=0.0,
+        description="Coordinate [Mpc/h] of the corner of the box where node [0, 0, 0] of "
+        "`linear_density` is, such as 0 or -`box_size` / 2.",
+    )
+    length_unit: PositiveNumber = Field(
+        default=1.0,
+        description="Unit of lengths in arrays [Mpc/h]: 0.001 for kpc/h, the value of h for Mpc. "
+        "Snapshots state their own.",
+    )
+    mass_unit: PositiveNumber = Field(
+        default=1.0, description="Unit of `masses` in catalogues [Msun/h], such as 1.0e+10."
+    )
+    particle_order: Literal["C", "Fortran"] = Field(
+        default="C",
+        description="Order of particle IDs on the lattice: `C` if neighbours along z have "
+        "consecutive IDs, `Fortran` if those along x have.",
+    )
+    first_id: Integer = Field(
+        default=0, ge=0, description="The ID of the particle at the corner of the box, 0 or 1."
+    )
+    halo_finder: Literal["catalogue", "friends_of_friends"] = Field(
+        description="Whether halos are read from `halos` of each box, or found by friends of "
+        "friends, which needs all particles of the simulation."
+    )
+    linking_length: Number | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Friends-of-friends linking length [mean interparticle separation].",
+    )
+    kept_sampling: Literal["even", "random"] = Field(
+        default="even",
+        description="How kept particles are chosen: `even` in Lagrangian space, which adds little "
+        "noise on large scales, or at `random` as in AbacusSummit.",
+    )
+    boxes: dict[Name, FileBox] = Field(min_length=1, description="Files of each box, by its name.")
+
+    def input_files(self, box: str) -> list[str]:
+        """Return the files of a box, which is read again when one of them changes."""
+        return self.boxes[box].files()
+
+    @model_validator(mode="after")
+    def _check(self):
+        found = self.halo_finder == "friends_of_friends"
+        if found and self.linking_length is None:
+            raise ValueError(
+                "halo_finder = friends_of_friends needs a linking_length, such as 0.2."
+            )
+        for name, box in self.boxes.items():
+            if found == (box.halos is not None):
+                remedy = "Remove halos" if found else "Name its arrays in halos"
+                raise ValueError(
+                    f"boxes.{name}: halo_finder = {self.halo_finder}. {remedy}, or choose the "
+                    f"other halo_finder."
+                )
+            others = [other for other, content in self.boxes.items() if content == box]
+            if len(others) > 1:
+                raise ValueError(f"boxes {' and '.join(others)} have the same files. Correct them.")
+        self._check_grids()
+        return self
+
+    def _check_grids(self) -> None:
+        """Raise ValueError if particles cannot be thinned, or have no node of their own."""
+        by_node = [name for name, box in self.boxes.items() if box.lagrangian_index]
+        if self.kept_fraction < 1 and by_node and self.density_grid != self.particles_per_side:
+            raise ValueError(
+                f"kept_fraction = {self.kept_fraction:g} needs particle_ids instead of "
+                f"lagrangian_index in box {by_node[0]}, because density_grid = "
+                f"{self.density_grid} and particles_per_side = {self.particles_per_side} differ."
+            )
+        if self.particles_per_side < self.density_grid:
+            raise ValueError(
+                f"density_grid = {self.density_grid} exceeds particles_per_side = "
+                f"{self.particles_per_side}. Give the linear density on a grid of at most that."
+            )
 
 
 class Boxes(Section):

@@ -1,9 +1,21 @@
-"""Sorting of particles by their Lagrangian sites, in linear time."""
+"""Lagrangian sites of particles: nodes of a rougher grid, and sorting in linear time."""
 
 import numba
 import numpy as np
 
-__all__ = ["sort_by_site"]
+__all__ = ["lagrangian_nodes", "sort_by_site"]
+
+
+def lagrangian_nodes(particles_per_side: int, n_grid: int) -> np.ndarray:
+    """Return the nearest grid node of each point of the particle lattice, along one axis.
+
+    Both have their first point at the corner of the box. The nearest node of point i is
+    round(i n_grid / particles_per_side) modulo n_grid, in integers; halves are rounded up.
+    Returns int32 of shape (particles_per_side,).
+    """
+    index = np.arange(particles_per_side, dtype=np.int64)
+    nearest = (2 * index * n_grid + particles_per_side) // (2 * particles_per_side)
+    return (nearest % n_grid).astype(np.int32)
 
 
 def sort_by_site(

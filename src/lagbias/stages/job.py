@@ -33,7 +33,8 @@ class Task:
         self.threads = job.threads
         self.labels = dict(job.wildcards.items())
         self._rule = job.rule
-        artefacts = [path for path in job.input if str(path).endswith(".h5")]
+        foreign = getattr(job.input, "data", ())  # files that no rule made
+        artefacts = [p for p in job.input if str(p).endswith(".h5") and p not in foreign]
         self._inputs = provenance.check_inputs(artefacts)
 
     def settings(self, model: type[_Settings], name: str) -> _Settings:

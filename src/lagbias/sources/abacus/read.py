@@ -21,7 +21,7 @@ from lagbias.sources.abacus.asdf_files import read_column
 from lagbias.sources.abacus.headers import BoxHeaders, growth_at, particle_files, read_headers
 from lagbias.sources.abacus.paths import BoxFiles
 from lagbias.sources.base import Box
-from lagbias.sources.site_order import sort_by_site
+from lagbias.sources.site_order import lagrangian_nodes, sort_by_site
 
 if TYPE_CHECKING:
     from lagbias.config.sections import AbacusSettings
@@ -101,18 +101,6 @@ def check_sizes(box: Box, settings: AbacusSettings) -> None:
             f"{box.attributes['simulation']} does not fit the configuration: {'; '.join(wrong)}. "
             "Correct these keys or the simulations in abacus.boxes."
         )
-
-
-def lagrangian_nodes(particles_per_side: int, n_grid: int) -> np.ndarray:
-    """Return the nearest grid node of each point of the particle lattice, along one axis.
-
-    Both have their first point at the corner of the box. The nearest node of point i is
-    round(i n_grid / particles_per_side) modulo n_grid, in integers; halves are rounded up.
-    Returns int32 of shape (particles_per_side,).
-    """
-    index = np.arange(particles_per_side, dtype=np.int64)
-    nearest = (2 * index * n_grid + particles_per_side) // (2 * particles_per_side)
-    return (nearest % n_grid).astype(np.int32)
 
 
 def _read_density(path: Path, headers: BoxHeaders) -> tuple[np.ndarray, float]:
