@@ -100,6 +100,7 @@ def training_set(cells: int, per_cell: float, n_inputs: int, *, seed: int = 0) -
         cell_factor=(np.ones(cells) * cells / total).astype(np.float32),
         target=rng.exponential(size=cells).astype(np.float32),
         n_cells=cells,
+        cell_index=np.arange(cells),
     )
 
 

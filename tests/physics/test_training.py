@@ -87,6 +87,7 @@ def make_toy(noise):
         cell_factor=(sample.n_all / sample.n_sub * N_CELLS / len(cells)).astype(np.float32),
         target=toy.target[sample.cells].astype(np.float32),
         n_cells=N_CELLS,
+        cell_index=sample.cells,
     )
     return toy
 
@@ -103,6 +104,7 @@ def fit(toy, constraint, epochs=24):
         loss="squared",
         constraint=constraint,
         constraint_sample=4000,
+        fourier_steps=0,
     )
     return Ensemble([train(toy.training_set, settings, seed=0)])
 

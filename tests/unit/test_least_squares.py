@@ -26,7 +26,9 @@ def synthetic(seed=0, n_cells=400, per_cell=25, bins=None, table=None, noise=0.0
     theta = (0.6 * large + 0.8 * rng.normal(size=large.shape)).astype(np.float32)
     factor = (rng.uniform(0.9, 1.1, n_cells) / per_cell).astype(np.float32)
     bins = bins or make_bins(theta, delta_bins=8, percentiles=(0, 30, 70, 100))
-    made = TrainingSet(theta, start, factor, np.ones(n_cells, np.float32), n_cells + 10)
+    made = TrainingSet(
+        theta, start, factor, np.ones(n_cells, np.float32), n_cells + 10, np.arange(n_cells)
+    )
     if table is None:
         table = smooth_table(bins)
     table = table / (normal_equations(made, bins).weights @ table)
@@ -92,6 +94,7 @@ def test_weights_are_fractions_of_all_particles():
         cell_factor=np.array([1.0, 4.0], np.float32),
         target=np.ones(2, np.float32),
         n_cells=2,
+        cell_index=np.arange(2),
     )
     np.testing.assert_allclose(normal_equations(made, bins).weights, [2 / 7, 5 / 7], rtol=1e-15)
 

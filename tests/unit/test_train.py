@@ -64,6 +64,10 @@ def make_settings(**changes):
         "loss": "squared",
         "constraint": "normalise",
         "constraint_sample": 30,
+        "fourier_steps": 0,
+        "fourier_cut": 0.35,
+        "fourier_learning_rate": 1e-3,
+        "cell_size": 5.0,
         "validation_interval": 1,
     }
     return TrainingSettings.model_construct(**{**values, **changes})
@@ -79,6 +83,7 @@ def data():
         cell_factor=rng.uniform(0.2, 0.5, 90).astype(np.float32),
         target=rng.exponential(size=90).astype(np.float32),
         n_cells=100,
+        cell_index=np.arange(5, 95),
     )
 
 
@@ -257,7 +262,8 @@ def test_a_step_does_not_load_a_compiler():
         "from lagbias.training import run, steps; "
         "from lagbias.training.training_set import TrainingSet; "
         "one = np.ones(2, np.float32); "
-        "data = TrainingSet(np.ones((4, 3), np.float32), np.array([0, 1, 4]), one, one, 2); "
+        "two = np.arange(2); "
+        "data = TrainingSet(np.ones((4, 3), np.float32), np.array([0, 1, 4]), one, one, 2, two); "
         f"settings = TrainingSettings.model_construct(**{make_settings().model_dump()!r}); "
         "state = run.start(data, None, settings, 0, 'cpu', Event()); "
         "kinds = steps.compiled_steps, steps.pytorch_steps; "

@@ -28,6 +28,7 @@ def test_cell_factors_restore_the_counts():
         {"cell_start": np.array([0, 1, 2, 3])},
         {"target": np.ones(2, np.float32)},
         {"n_cells": 2},
+        {"cell_index": np.arange(2)},
     ],
 )
 def test_training_set_must_fit_together(change):
@@ -37,6 +38,7 @@ def test_training_set_must_fit_together(change):
         "cell_factor": np.ones(3, np.float32),
         "target": np.ones(3, np.float32),
         "n_cells": 5,
+        "cell_index": np.array([0, 2, 4]),
     }
     TrainingSet(**arrays)
     with pytest.raises(ValueError, match="Inconsistent training set"):

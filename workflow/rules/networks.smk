@@ -25,7 +25,7 @@ rule train_networks:
             seconds=lambda wildcards: 1e-5
             * network_cost(wildcards.inputs)
             * TRAINING_PARTICLES
-            * CONFIG.training_of(wildcards.inputs).epochs
+            * passes(CONFIG.training_of(wildcards.inputs))
             * len(CONFIG.seeds),
         ),
     params:

@@ -53,6 +53,11 @@ def network_cost(inputs="full"):
     return (1 + chosen.hidden_layers) / 6 * max(1, chosen.width / 64) ** 2
 
 
+def passes(training):
+    """Passes over the particles of a training; a full-batch step evaluates them once more."""
+    return training.epochs + 1.5 * training.fourier_steps
+
+
 def n_radii(wildcards):
     """Number of smoothing radii of a job's set."""
     return len(CONFIG.smoothing_sets[wildcards.smoothing_set])

@@ -536,9 +536,29 @@ class TrainingSettings(Section):
     constraint_sample: PositiveInteger = Field(
         description="Number of particles in the sample of the `fixed_sample` penalty."
     )
+    fourier_steps: Integer = Field(
+        ge=0,
+        description="Full-batch steps of the Fourier-space loss after the epochs; 0 trains as in "
+        "the paper.",
+    )
+    fourier_cut: PositiveNumber = Field(
+        description="k_c of the low-pass filter exp(-(k/k_c)⁴) of this loss [h/Mpc]."
+    )
+    fourier_learning_rate: PositiveNumber = Field(
+        lt=1, description="Learning rate of the first of these steps; it falls as a cosine."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         description="Device for training; `auto` uses CUDA if available."
     )
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.fourier_steps and self.constraint != "normalise":
+            raise ValueError(
+                f"fourier_steps = {self.fourier_steps} needs constraint = normalise, not "
+                f"{self.constraint}. Change one of them."
+            )
+        return self
 
     def networks_at_once(self, box_particles: float, threads: int = 1) -> int:
         """Return the number of networks whose sub-samples a job holds in memory together.

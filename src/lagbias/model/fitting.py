@@ -47,6 +47,9 @@ DEFAULTS = TrainingSettings(
     loss="squared",
     constraint="normalise",
     constraint_sample=100_000,
+    fourier_steps=0,
+    fourier_cut=0.35,
+    fourier_learning_rate=1.0e-3,
     device="auto",
 )
 _STEPS_PER_EPOCH = 675

@@ -38,6 +38,9 @@ _SETTINGS = (
     "loss",
     "constraint",
     "constraint_sample",
+    "fourier_steps",
+    "fourier_cut",
+    "fourier_learning_rate",
 )
 #: Ends of a training that leave its state intact.
 _INTERRUPTIONS = (SystemExit, KeyboardInterrupt, MemoryError)
@@ -64,7 +67,7 @@ def fingerprint(
     digest = hashlib.sha256(repr(words).encode())
     for data in training_sets:
         digest.update(f"n_cells={data.n_cells}".encode())
-        for name in ("inputs", "cell_start", "cell_factor", "target"):
+        for name in ("inputs", "cell_start", "cell_factor", "target", "cell_index"):
             array = np.ascontiguousarray(getattr(data, name))
             digest.update(f"{name}{array.shape}{array.dtype}".encode())
             digest.update(array)

@@ -19,8 +19,8 @@ class DeviceCells:
 
     Attributes
     ----------
-    inputs, factor, target
-        See `lagbias.training.training_set.TrainingSet`; tensors.
+    inputs, factor, target, index
+        See `lagbias.training.training_set.TrainingSet`; tensors (`index`: its `cell_index`).
     start, size : Tensor, int64, shape (c,)
         First row and number of rows of each occupied cell.
     host_size : ndarray, int64, shape (c,)
@@ -34,6 +34,7 @@ class DeviceCells:
     size: torch.Tensor
     factor: torch.Tensor
     target: torch.Tensor
+    index: torch.Tensor
     host_size: np.ndarray
     n_cells: int
 
@@ -42,7 +43,7 @@ class DeviceCells:
         """Copy a training set to a device."""
         size = np.diff(training_set.cell_start)
         arrays = (training_set.inputs, training_set.cell_start[:-1], size)
-        arrays += (training_set.cell_factor, training_set.target)
+        arrays += (training_set.cell_factor, training_set.target, training_set.cell_index)
         with explain_oom("copying the training set to it"):
             tensors = [torch.tensor(array, device=device) for array in arrays]
         return cls(*tensors, host_size=size, n_cells=training_set.n_cells)

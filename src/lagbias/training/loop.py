@@ -15,6 +15,7 @@ from tqdm import tqdm
 from lagbias.runtime.device import explain_oom
 from lagbias.runtime.progress import bar
 from lagbias.training.checkpoint import CheckpointWriter, fingerprint, resume
+from lagbias.training.fourier import FourierLoss, fourier_step
 from lagbias.training.network import Network
 from lagbias.training.run import HISTORY, Run, start
 from lagbias.training.steps import Stepper, steps_of
@@ -95,12 +96,17 @@ def train(
     steps_per_epoch = len(run.batches(1))
     step = steps_of(run)
     writer = CheckpointWriter(checkpoint, key, checkpoint_interval)
-    steps = bar(total=settings.epochs * steps_per_epoch, desc=f"training seed {seed}", unit="step")
+    epochs = settings.epochs
+    total = epochs * steps_per_epoch + settings.fourier_steps
+    steps = bar(total=total, desc=f"training seed {seed}", unit="step")
     with writer, steps:
-        steps.update(done * steps_per_epoch)
-        for epoch in range(done + 1, settings.epochs + 1):
+        steps.update(min(done, epochs) * steps_per_epoch + max(done - epochs, 0))
+        for epoch in range(done + 1, run.rounds + 1):
             started = time.monotonic()
-            loss, mean_f = _train_epoch(run, step, epoch, steps)
+            if epoch <= epochs:
+                loss, mean_f = _train_epoch(run, step, epoch, steps)
+            else:
+                loss, mean_f = _full_step(run, epoch, steps)
             speed = len(run.cells.inputs) / (time.monotonic() - started)
             record = (loss, mean_f, run.learning_rate(epoch), run.validation_loss(epoch))
             for name, value in zip(HISTORY, record, strict=True):
@@ -142,6 +148,20 @@ def _train_epoch(run: Run, step: Stepper, epoch: int, steps: tqdm) -> tuple[floa
     return loss, float(masses.sum() / cells.n_cells)
 
 
+def _full_step(run: Run, epoch: int, steps: tqdm) -> tuple[float, float]:
+    """Make one full-batch step of the Fourier-space loss; return as `_train_epoch`."""
+    settings = run.settings
+    if epoch == settings.epochs + 1:
+        run.optimiser.restart()
+    if run.stop.is_set():
+        raise SystemExit("with the others")
+    loss = FourierLoss(run.cells, settings.cell_size, settings.fourier_cut)
+    per_cell, mean_f = fourier_step(run, loss, run.learning_rate(epoch))
+    steps.update(1)
+    _check_convergence(run, epoch, np.array([per_cell]), per_cell)
+    return per_cell, mean_f
+
+
 def _check_convergence(run: Run, epoch: int, losses: np.ndarray, loss: float) -> None:
     """Raise TrainingDiverged if the losses of an epoch are not finite or too large."""
     broken = np.flatnonzero(~np.isfinite(losses))
@@ -170,5 +190,5 @@ def _report(run: Run, epoch: int, steps: tqdm, particles_per_second: float) -> N
     )
     if not steps.disable:
         steps.set_postfix_str(text)
-    elif epoch % _LOG_EVERY == 0 or epoch in (1, run.settings.epochs):
-        logger.info("Seed %d, epoch %d of %d: %s.", run.seed, epoch, run.settings.epochs, text)
+    elif epoch % _LOG_EVERY == 0 or epoch in (1, run.settings.epochs, run.rounds):
+        logger.info("Seed %d, epoch %d of %d: %s.", run.seed, epoch, run.rounds, text)

@@ -11,6 +11,7 @@ import torch
 
 from lagbias.training.batches import generator, make_batches
 from lagbias.training.device_cells import DeviceCells
+from lagbias.training.fourier import cosine
 from lagbias.training.losses import CONSTRAINTS, LOSSES, Constraint, ConstraintSetup
 from lagbias.training.optimiser import Adam
 from lagbias.training.torch_network import HaloToMassNet
@@ -38,9 +39,18 @@ class Run:
     history: dict[str, list[float]]
     stop: Event
 
+    @property
+    def rounds(self) -> int:
+        """Epochs of cell batches, and full-batch steps after them."""
+        return self.settings.epochs + self.settings.fourier_steps
+
     def learning_rate(self, epoch: int) -> float:
-        """Return the learning rate of an epoch."""
-        return self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
+        """Return the learning rate of an epoch, or of a full-batch step after them."""
+        settings = self.settings
+        step = epoch - settings.epochs
+        if 0 < step <= settings.fourier_steps:
+            return settings.fourier_learning_rate * cosine(step, settings.fourier_steps)
+        return settings.learning_rate * settings.learning_rate_decay ** (epoch - 1)
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the cells of each batch of an epoch."""
@@ -52,7 +62,7 @@ class Run:
 
         It is NaN without such a box, and between the epochs in which it is measured.
         """
-        left = self.settings.epochs - epoch
+        left = self.rounds - epoch
         if self.validation is None or left % self.settings.validation_interval:
             return float("nan")
         mass = self.validation.masses(self.network)

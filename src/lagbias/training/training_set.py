@@ -28,6 +28,8 @@ class TrainingSet:
         1 + δ_h of the cell, dimensionless.
     n_cells : int
         All cells of the grid, occupied or not.
+    cell_index : ndarray, int64, shape (c,)
+        Flat index (C order) of the occupied cells in the grid, ascending.
 
     Raises
     ------
@@ -40,6 +42,7 @@ class TrainingSet:
     cell_factor: np.ndarray
     target: np.ndarray
     n_cells: int
+    cell_index: np.ndarray
 
     def __post_init__(self):
         cells = len(self.cell_factor)
@@ -47,6 +50,7 @@ class TrainingSet:
             self.inputs.ndim == 2
             and self.cell_start.shape == (cells + 1,)
             and self.target.shape == (cells,)
+            and self.cell_index.shape == (cells,)
             and 0 < cells <= self.n_cells
             and self.cell_start[0] == 0
             and self.cell_start[-1] == len(self.inputs)
@@ -56,8 +60,9 @@ class TrainingSet:
             raise ValueError(
                 f"Inconsistent training set: inputs {self.inputs.shape}, cell_start "
                 f"{self.cell_start.shape}, cell_factor {self.cell_factor.shape}, target "
-                f"{self.target.shape}, n_cells {self.n_cells}. cell_start must increase from 0 to "
-                f"the number of inputs and have one entry more than cell_factor."
+                f"{self.target.shape}, cell_index {self.cell_index.shape}, n_cells "
+                f"{self.n_cells}. cell_start must increase from 0 to the number of inputs and have "
+                f"one entry more than the others."
             )
 
 
@@ -89,6 +94,7 @@ def build_training_set(
         cell_factor=(sampling * per_cell).astype(np.float32),
         target=(1.0 + halo_overdensity.reshape(-1)[subsample.cells]).astype(np.float32),
         n_cells=halo_overdensity.size,
+        cell_index=subsample.cells.astype(np.int64),
     )
 
 
