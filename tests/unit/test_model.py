@@ -143,7 +143,7 @@ def test_equal_calls_give_equal_models(model, boxes):
         ({"box_size": 20.0}, "positions run from"),
         ({"lagrangian_index": np.arange(40**3) + 1}, "lagrangian_index runs from 1 to 64000"),
         ({"lagrangian_index": np.zeros(40**3)}, "lagrangian_index is float64"),
-        ({"lagrangian_index": np.arange(40**3)[::-1]}, "rms displacement of positions"),
+        ({"lagrangian_index": np.arange(40**3)[::-1]}, "do not start from their sites"),
         ({"threads": 0}, "threads = 0"),
         ({"grid": 0}, "grid|n_cells"),
     ],
@@ -171,6 +171,12 @@ def test_wrong_arguments_are_named(model, boxes, changed, message):
 def test_wrong_arguments_of_a_fit_are_named(boxes, changed, message):
     with pytest.raises(ValueError, match=message):
         fit(boxes[0], **changed)
+
+
+def test_predict_sees_a_density_with_transposed_axes(model, boxes):
+    transposed = boxes[1].linear_density.delta.transpose(2, 1, 0)
+    with pytest.raises(ValueError, match="x and z axes"):
+        predict(model, boxes[1], linear_density=transposed)
 
 
 def test_features_of_another_model_are_refused(model):

@@ -54,6 +54,8 @@ DEFAULTS = TrainingSettings(
 )
 _STEPS_PER_EPOCH = 675
 _PARTICLES_PER_CELL = 30
+#: Cells of the batches in small boxes: fewer make noisy steps.
+_FEWEST_CELLS = 10
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,9 @@ class _Box:
         position = arguments.checked_positions("positions", positions, size)
         site = arguments.checked_sites(lagrangian_index, len(position), len(density))
         site, position = sort_by_site(site.copy(), position, density.size)
-        alignment.check_density(density, site, position, size)
         halos = arguments.checked_positions("halo_positions", halo_positions, size)
         masses = arguments.checked_masses(halo_masses, len(halos))
+        alignment.check(density, site, position, size, halos)
         field = mass_weighted_overdensity(halos, masses, size, n_cells, scheme="ngp")
         return cls(density, position, site, field, size)
 
@@ -241,7 +243,7 @@ def _settings(
     of_the_box = {
         "cell_size": box.box_size / n_cells,
         "subsample": min(1.0, _PARTICLES_PER_CELL * n_cells**3 / len(box.position)),
-        "cells_per_batch": max(DEFAULTS.cells_per_batch, round(n_cells**3 / _STEPS_PER_EPOCH)),
+        "cells_per_batch": max(_FEWEST_CELLS, round(n_cells**3 / _STEPS_PER_EPOCH)),
         "learning_rate_decay": DEFAULTS.learning_rate_decay ** (DEFAULTS.epochs / epochs),
         "validation_interval": max(1, epochs // 5),
         "device": device,

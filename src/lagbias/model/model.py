@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lagbias.bias import component_fit
+from lagbias.bias.components import GradientPCA
 from lagbias.bias.ensemble import Ensemble
 from lagbias.bias.prediction import ModelFields, measure_spectra, model_fields
 from lagbias.bias.spectra import Spectra
@@ -289,7 +290,7 @@ class Model:
         features_at, density = self._features_at(linear_density, box_size, threads)
         found = arguments.checked_positions("positions", positions, float(box_size))
         sites = arguments.checked_sites(lagrangian_index, len(found), len(density))
-        alignment.check_displacement(density, sites, found, float(box_size))
+        alignment.check(density, sites, found, float(box_size))
         return model_fields(
             self._ensemble,
             lambda rows: self._inputs(features_at(sites[rows])),
@@ -298,6 +299,35 @@ class Model:
             n_grid=grid,
             n_cells=1,
             threads=arguments.default_threads(threads),
+        )
+
+    def components(self, features: np.ndarray, *, threads: int | None = None) -> GradientPCA:
+        """Find the principal components of the gradient of f.
+
+        Parameters
+        ----------
+        features : ndarray, float32, shape (P, 3n)
+            From `features`, of a sample of particles in random order.
+        threads : int, optional, keyword-only
+            As in `f`.
+
+        Returns
+        -------
+        lagbias.bias.components.GradientPCA
+            Eigenvalues, directions, the coefficients M of the features (eq. 4.1 of the paper),
+            and the first coordinates and f of the sample, dimensionless.
+
+        Raises
+        ------
+        ValueError
+            If the features have another number of columns, or there are too few.
+        """
+        inputs = self._inputs(features)
+        f, gradients = self._ensemble.average_f_and_gradient(
+            inputs, threads=arguments.default_threads(threads)
+        )
+        return component_fit.fit(
+            gradients, self.input_matrix, self.smoothing_radii, inputs=inputs, f=f
         )
 
     def plot_f(self, features: np.ndarray, *, threads: int | None = None) -> Figure:
@@ -323,13 +353,7 @@ class Model:
         from lagbias.figures import principal_components
 
         rows = np.random.default_rng(_PLOT_SEED).permutation(len(features))[:_PLOTTED]
-        inputs = self._inputs(features[rows])
-        f, gradients = self._ensemble.average_f_and_gradient(
-            inputs, threads=arguments.default_threads(threads)
-        )
-        pca = component_fit.fit(
-            gradients, self.input_matrix, self.smoothing_radii, inputs=inputs, f=f
-        )
+        pca = self.components(features[rows], threads=threads)
         radii = ", ".join(f"{radius:g}" for radius in self.smoothing_radii)
         return principal_components.draw(pca, label=rf"$R_f = {radii}\ h^{{-1}}\,$Mpc")
 
