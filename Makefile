@@ -99,6 +99,8 @@ benchmark: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
 	$(BIN)/snakefmt --check .
 	$(BIN)/snakemake --lint
 
@@ -110,4 +112,4 @@ format: setup
 
 # results, logs and benchmarks stay; delete them by hand if you mean it
 clean:
-	rm -rf $(VENV) .snakemake .pytest_cache .ruff_cache
+	rm -rf $(VENV) .snakemake .pytest_cache .ruff_cache .mypy_cache

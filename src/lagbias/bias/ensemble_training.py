@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ def train_ensemble(
     device: str = "cpu",
     threads: int = 1,
     checkpoint: Callable[[int], Path | None] = lambda seed: None,
-) -> Iterator[Network]:
+) -> Generator[Network, None, None]:
     """Train one network for each seed.
 
     PyTorch is set to one thread. With one thread the networks come in the order of their seeds,

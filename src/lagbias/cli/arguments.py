@@ -6,11 +6,12 @@ imports what it needs when it runs.
 
 import argparse
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 __all__ = ["Command", "Commands", "add_array", "add_box", "add_command", "add_file", "add_threads"]
 
 #: What `argparse.ArgumentParser.add_subparsers` returns, for annotations.
-Commands = argparse._SubParsersAction
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 #: Carries a command out; returns the exit status, or None for success.
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -49,15 +50,16 @@ def add_command(
     return parser
 
 
-def add_file(parser: argparse.ArgumentParser, *names: str, **options) -> None:
+def add_file(parser: argparse.ArgumentParser, *names: str, **options: Any) -> None:
     """Add an argument that shells complete with the names of files.
 
     The arguments are those of `argparse.ArgumentParser.add_argument`.
     """
-    parser.add_argument(*names, **options).complete = COMPLETE_FILES
+    argument: Any = parser.add_argument(*names, **options)
+    argument.complete = COMPLETE_FILES  # what shtab looks for
 
 
-def add_array(parser: argparse.ArgumentParser, *names: str, **options) -> None:
+def add_array(parser: argparse.ArgumentParser, *names: str, **options: Any) -> None:
     """Add an option that takes an array in a file (see `lagbias.sources.files.arrays`)."""
     add_file(parser, *names, metavar="FILE:DATASET", **options)
 

@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Check each box."""
     config = configfile.load(options.config)
-    if config.source != "files":
+    if config.source != "files" or config.files is None:
         raise ValueError(
             f"{options.config} has source = {config.source}, whose boxes the workflow makes and "
             "checks itself. Set source to files to check your own (config/README.md)."

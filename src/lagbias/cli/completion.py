@@ -1,6 +1,7 @@
 """``lagbias completion``: scripts with which shells complete commands, options and files."""
 
 import argparse
+from typing import Any
 
 from lagbias.cli.arguments import Commands, add_command
 
@@ -43,7 +44,13 @@ def run(options: argparse.Namespace) -> None:
 class _Print(argparse.Action):
     """Prints the script and exits, like ``--version``."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         print(_script(parser, values))
         parser.exit()
 
@@ -51,4 +58,4 @@ class _Print(argparse.Action):
 def _script(parser: argparse.ArgumentParser, shell: str) -> str:
     import shtab
 
-    return shtab.complete(parser, shell)
+    return str(shtab.complete(parser, shell))

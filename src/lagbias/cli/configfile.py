@@ -32,7 +32,7 @@ def load(path: Path) -> Config:
     return model.load(merge({} if default is None else _read(default), _read(path)))
 
 
-def merge(below: Mapping, above: Mapping) -> dict[str, Any]:
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Lay one configuration over another: mappings are merged, everything else is replaced."""
     merged = dict(below)
     for key, value in above.items():
@@ -43,7 +43,7 @@ def merge(below: Mapping, above: Mapping) -> dict[str, Any]:
     return merged
 
 
-def _read(path: Path) -> Mapping:
+def _read(path: Path) -> Mapping[str, Any]:
     import yaml
 
     try:

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from lagbias.cli import outputs
 from lagbias.cli.arguments import (
@@ -74,12 +75,15 @@ def run(options: argparse.Namespace) -> None:
     from lagbias.sources.files.arrays import read_array
 
     names = ("density", "positions", "halo_positions", "halo_masses")
-    arrays = [read_array(getattr(options, name)) for name in names]
+    density, positions, halos, masses = (read_array(getattr(options, name)) for name in names)
     index = options.lagrangian_index and read_array(options.lagrangian_index)
-    training = {} if options.epochs is None else {"epochs": options.epochs}
+    training: dict[str, Any] = {} if options.epochs is None else {"epochs": options.epochs}
     with termination.as_exception():
         model = lagbias.fit(
-            *arrays,
+            density,
+            positions,
+            halos,
+            masses,
             index,
             box_size=options.box_size,
             smoothing_radii=tuple(options.radii),

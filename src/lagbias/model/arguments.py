@@ -29,7 +29,9 @@ _BOXES_OUTSIDE = 1.0
 def default_threads(threads: int | None) -> int:
     """Return `threads`, or the number of cores that this process may use."""
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
     if threads < 1:
         raise ValueError(f"threads = {threads}; give a positive number, or None for all cores.")
     return int(threads)
@@ -70,7 +72,7 @@ def checked_density(linear_density: np.ndarray) -> np.ndarray:
 
 
 def checked_radii(
-    smoothing_radii: Sequence[float], box_size: float, density: np.ndarray
+    smoothing_radii: Sequence[float] | np.ndarray, box_size: float, density: np.ndarray
 ) -> np.ndarray:
     """Return smoothing radii that a grid resolves, float64, shape (n,), in Mpc/h."""
     radii = np.asarray(smoothing_radii, np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from lagbias.model.model import Model
 from lagbias.runtime import checkpoints as checkpoint_files
 from lagbias.runtime.device import choose_device
 from lagbias.sources.site_order import sort_by_site
-from lagbias.training.training_set import sample_box
+from lagbias.training.training_set import TrainingSet, sample_box
 
 __all__ = ["DEFAULTS", "fit"]
 
@@ -70,7 +70,14 @@ class _Box:
 
     @classmethod
     def of(
-        cls, n_cells, linear_density, positions, halo_positions, halo_masses, lagrangian_index, size
+        cls,
+        n_cells: int,
+        linear_density: np.ndarray,
+        positions: np.ndarray,
+        halo_positions: np.ndarray,
+        halo_masses: np.ndarray,
+        lagrangian_index: np.ndarray | None,
+        size: float,
     ) -> _Box:
         """Check the arguments of `fit` and paint the halos on the training cells."""
         density = arguments.checked_density(linear_density)
@@ -83,7 +90,12 @@ class _Box:
         field = mass_weighted_overdensity(halos, masses, size, n_cells, scheme="ngp")
         return cls(density, position, site, field, size)
 
-    def samples(self, inputs_at, settings: TrainingSettings, seeds: Sequence[int]) -> list:
+    def samples(
+        self,
+        inputs_at: Callable[[np.ndarray], np.ndarray],
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+    ) -> list[TrainingSet]:
         """Draw sub-samples (see `lagbias.training.training_set.sample_box`)."""
         return sample_box(
             self.position,
@@ -194,7 +206,7 @@ def fit(
     settings = _settings(box, n_cells, device, training)
     log.info("Computing the features of %d smoothing radii.", len(radii))
     features_at = features_of(box.density, size, radii, threads)
-    matrix = input_matrix("full", fit_at_sites(features_at, box.site, radii))
+    matrix = input_matrix("full", fit_at_sites(features_at, box.site, list(radii)))
 
     def inputs_at(sites: np.ndarray) -> np.ndarray:
         return apply_map(features_at(sites), matrix)
@@ -212,8 +224,9 @@ def fit(
     )
     with closing(networks):
         trained = sorted(networks, key=lambda network: seeds.index(network.seed))
-    for seed in seeds if checkpoints else ():
-        _checkpoint(checkpoints, seed).unlink(missing_ok=True)
+    for seed in seeds:
+        if path := _checkpoint(checkpoints, seed):
+            path.unlink(missing_ok=True)
     return Model(
         tuple(trained), matrix, radii, _about(box, halo_masses, settings) | dict(about or {})
     )
@@ -232,9 +245,7 @@ def _cells(box_size: float, cell_size: float | None) -> int:
     return round(cells)
 
 
-def _settings(
-    box: _Box, n_cells: int, device: str, training: Mapping[str, Any]
-) -> TrainingSettings:
+def _settings(box: _Box, n_cells: int, device: str, training: dict[str, Any]) -> TrainingSettings:
     """Return the default training with what was given, and with what follows from the box."""
     if unknown := set(training) - set(TrainingSettings.model_fields):
         known = ", ".join(sorted(TrainingSettings.model_fields))
@@ -254,7 +265,15 @@ def _settings(
         raise ValueError(arguments.explained(error)) from None
 
 
-def _validation_sample(validation, n_cells, box_size, radii, matrix, settings, threads):
+def _validation_sample(
+    validation: Mapping[str, Any] | None,
+    n_cells: int,
+    box_size: float,
+    radii: np.ndarray,
+    matrix: np.ndarray,
+    settings: TrainingSettings,
+    threads: int,
+) -> TrainingSet | None:
     """Return the sub-sample of another box on which the loss is recorded, or None."""
     if validation is None:
         return None

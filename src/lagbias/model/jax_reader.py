@@ -56,7 +56,7 @@ def load_f(path: str | Path) -> Callable[[jax.Array], jax.Array]:
     def f(features: jax.Array) -> jax.Array:
         with jax.default_matmul_precision("highest"):  # GPUs and TPUs would round to fewer bits
             inputs = jnp.asarray(features) @ tensors["input_matrix"].T
-            total = 0.0
+            total = jnp.asarray(0.0)
             for index, normalisation in enumerate(tensors["normalisation"]):
                 values = inputs
                 for layer in range(depth):

@@ -327,7 +327,7 @@ class Model:
             inputs, threads=arguments.default_threads(threads)
         )
         return component_fit.fit(
-            gradients, self.input_matrix, self.smoothing_radii, inputs=inputs, f=f
+            gradients, self.input_matrix, list(self.smoothing_radii), inputs=inputs, f=f
         )
 
     def plot_f(self, features: np.ndarray, *, threads: int | None = None) -> Figure:

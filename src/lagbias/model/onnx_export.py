@@ -84,9 +84,9 @@ def _graph(model: Model) -> "GraphProto":
 
     count = len(model.networks)
     scales = np.array([[network.normalisation] for network in model.networks], np.float32)
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "input_matrix": np.asarray(model.input_matrix, np.float64),
-        "ten": np.float32(10),
+        "ten": np.array(10, np.float32),
         "normalisation": scales,
         "axis_of_networks": np.array([0], np.int64),
     }

@@ -71,7 +71,9 @@ def from_ensemble(directory: str | Path) -> Model:
     return Model(networks, matrix, radii, _about(run, directory, first, params))
 
 
-def _about(run: Path, directory: Path, network: Network, params: Mapping) -> dict[str, Any]:
+def _about(
+    run: Path, directory: Path, network: Network, params: Mapping[str, Any]
+) -> dict[str, Any]:
     """Describe the training box, the halos, the training and the accuracy."""
     particles = run / "boxes" / network.train_box / "particles.h5"
     halo_fields = run / "halo_fields" / network.train_box / f"{network.sample}.h5"

@@ -40,13 +40,14 @@ class Data:
 
 def measure(config: Config) -> Data:
     """Look for the directories and files of a configuration."""
-    directories, files = {}, []
-    if config.source == "abacus":
+    directories: dict[str, str] = {}
+    files: list[str] = []
+    if config.abacus is not None and config.source == "abacus":
         directories["abacus.directory"] = config.abacus.directory
         if config.abacus.link_from is not None:
             directories["abacus.link_from"] = config.abacus.link_from
-    elif config.source != "embedded":
-        named = [config.settings().input_files(box) for box in config.box_names()]
+    elif config.files is not None and config.source == "files":
+        named = [config.files.input_files(box) for box in config.box_names()]
         files = list(dict.fromkeys(chain.from_iterable(named)))
     missing = [place for place in directories.values() if not Path(place).is_dir()]
     missing += [file for file in files if not Path(file).is_file()]

@@ -106,7 +106,9 @@ def need_of(config: Config) -> Need:
     boxes = len(config.box_names())
     if config.source == "abacus":
         return Need(config.run, boxes * _BYTES_PER_ABACUS_BOX)
-    return Need(config.run, boxes * _BYTES_PER_NODE * config.settings().density_grid ** 3)
+    settings = config.settings()
+    assert settings is not None  # a configuration has the section of its source
+    return Need(config.run, boxes * _BYTES_PER_NODE * settings.density_grid**3)
 
 
 def judge(facts: Disk, need: Need, *, present: int = 0) -> Iterator[Finding]:

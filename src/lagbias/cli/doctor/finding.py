@@ -38,7 +38,7 @@ class Finding:
     cost: str = ""
     remedy: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         text = f"{self.topic}: {self.what}" + (f": {self.cost}" if self.cost else "")
         return f"{self.mark:<9}{text}. {self.remedy}".removesuffix(". ")
 

@@ -91,13 +91,15 @@ def measure(information: Path = Path("/proc/meminfo")) -> Memory:
 def largest_job(config: Config) -> Largest | None:
     """Return the largest jobs of a run; None for large boxes of AbacusSummit."""
     run, count, settings = f"run {config.run}", len(config.box_names()), config.settings()
+    assert settings is not None  # a configuration has the section of its source
     particles, nodes = settings.particles_per_side**3, settings.density_grid**3
     if config.source == "embedded":
         return Largest(run, "simulate_box", SIMULATION[0] + SIMULATION[1] * particles, count)
     if config.source != "abacus":
         needed = READING[0] + READING[1] * particles + READING[2] * nodes
         return Largest(run, "read_source", needed, count)
-    return Largest(run, "the largest job", ABACUS, count) if config.abacus.small else None
+    small = config.abacus is not None and config.abacus.small
+    return Largest(run, "the largest job", ABACUS, count) if small else None
 
 
 def judge(facts: Memory, largest: Largest | None, cores: int) -> Iterator[Finding]:

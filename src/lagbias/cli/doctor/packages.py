@@ -112,7 +112,9 @@ def _judge_workflow(facts: Packages) -> Iterator[Finding]:
 def _applies(requirement: Requirement, extra: str) -> bool:
     """Tell whether a requirement is one of lagbias itself, or else only of an extra."""
     marker = requirement.marker
-    alone = marker is None or marker.evaluate({"extra": ""})
+    if marker is None:
+        return not extra
+    alone = marker.evaluate({"extra": ""})
     if not extra:
         return alone
     return not alone and marker.evaluate({"extra": extra})
