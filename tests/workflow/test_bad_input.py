@@ -173,7 +173,7 @@ def test_a_full_disk_is_named_and_costs_nothing(another, finished):
     arguments = ("--forcerun", "make_features", "--", FEATURES)
     text = another.snakemake(*arguments, check=False, preexec_fn=restrict)
     assert f"{FEATURES} could not be written: the file size limit is reached" in text
-    assert "run the workflow again" in text
+    assert "a workflow continues where it stopped" in text
     assert "Traceback" not in text
     before, name = finished.artefacts(), FEATURES.removeprefix("results/")
     assert another.artefacts() == {k: v for k, v in before.items() if k != name}
