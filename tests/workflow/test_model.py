@@ -72,9 +72,8 @@ import numpy as np
 import lagbias
 
 train, validation = (dict(np.load(path)) for path in sys.argv[1:3])
-model = lagbias.fit(
-    **train, box_size=80.0, seeds=[0, 1], threads=1, validation=validation, **json.loads(sys.argv[3])
-)
+given = {"box_size": 80.0, "seeds": [0, 1], "threads": 1, **json.loads(sys.argv[3])}
+model = lagbias.fit(**train, validation=validation, **given)
 model.save(sys.argv[4])
 """
 
