@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def names():
     """Return the modules of `lagbias.figures` that draw a figure."""
     package = Path(str(resources.files("lagbias.figures")))
-    return sorted(file.stem for file in package.glob("*.py") if "def draw(" in file.read_text())
+    return sorted(file.stem for file in package.glob("*.py") if "\ndef draw(" in file.read_text())
 
 
 NAMES = names()

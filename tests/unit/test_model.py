@@ -3,12 +3,14 @@
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import yaml
 
 import lagbias
 from lagbias.config.sections import TrainingSettings
+from lagbias.figures.common import style
 from lagbias.model import fitting, pretrained
 from lagbias.runtime.atomic import ArtefactError
 from lagbias.runtime.checkpoints import read
@@ -265,3 +267,12 @@ def test_a_small_simulation_is_one_call():
 def test_the_cards_in_the_documentation_are_those_of_the_models(repository):
     pages = {path.stem: path.read_text("utf-8") for path in repository.glob("docs/models/wu*.md")}
     assert pages == {name: lagbias.load(name).card() + "\n" for name in pretrained.names()}
+
+
+def test_a_figure_looks_the_same_outside_of_the_style(model, boxes, tmp_path):
+    figure = model.plot_f(model.features(boxes[0].linear_density.delta, BOX_SIZE))
+    figure.savefig(tmp_path / "outside.png", dpi=60)
+    with style():
+        figure.savefig(tmp_path / "inside.png", dpi=60)
+    inside, outside = (plt.imread(tmp_path / f"{name}.png") for name in ("inside", "outside"))
+    assert np.array_equal(inside, outside)

@@ -16,6 +16,7 @@ from typing import TypeVar
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 
 from lagbias.artefacts import store
@@ -109,9 +110,17 @@ def style() -> Iterator[None]:
         yield
 
 
+class _StyledFigure(Figure):
+    """A figure that is drawn in the style wherever it is shown: fonts are chosen that late."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        with style():
+            super().draw(renderer)
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of `width` x `height` inches; call inside `style`."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return _StyledFigure(figsize=(width, height), layout="constrained")
 
 
 def panel_grid(
