@@ -270,8 +270,9 @@ def test_the_cards_in_the_documentation_are_those_of_the_models(repository):
 
 
 def test_a_figure_looks_the_same_outside_of_the_style(model, boxes, tmp_path):
-    figure = model.plot_f(model.features(boxes[0].linear_density.delta, BOX_SIZE))
-    figure.savefig(tmp_path / "outside.png", dpi=60)
+    features = model.features(boxes[0].linear_density.delta, BOX_SIZE)
+    model.plot_f(features).savefig(tmp_path / "outside.png", dpi=60)
+    figure = model.plot_f(features)
     with style():
         figure.savefig(tmp_path / "inside.png", dpi=60)
     inside, outside = (plt.imread(tmp_path / f"{name}.png") for name in ("inside", "outside"))
