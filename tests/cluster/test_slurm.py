@@ -28,7 +28,8 @@ from functools import partial
 from pathlib import Path
 
 from lagbias.bias import ensemble_training as stage
-from lagbias.training.checkpoint import CheckpointWriter, read
+from lagbias.runtime.checkpoints import read
+from lagbias.training.checkpoint import CheckpointWriter
 
 stage.train = partial(stage.train, checkpoint_interval=-1)
 write, waited = CheckpointWriter._write, []
