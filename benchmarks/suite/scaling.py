@@ -1,7 +1,6 @@
 """How costs grow: with particles, grid cells, radii, seeds and boxes."""
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from lagbias.bias.ensemble import Ensemble
 from lagbias.grids import paint, power
 from lagbias.grids.fourier import RealFFT
+from lagbias.runtime.cores import usable_cores
 from lagbias.training import loop as train
 
 from . import data
@@ -128,11 +128,11 @@ def _series(settings: Settings) -> Iterator[Series]:
         "features", "radii", [1, 2, 3, 5], lambda radii: _features(settings, sides[-3], radii)
     )
     yield Series("painting and spectrum", "boxes", [1, 2, 4], lambda boxes: _boxes(settings, boxes))
-    if not small and _cores() > 1:
+    if not small and usable_cores() > 1:
         yield Series(
             "trainings side by side",
             "processes",
-            [1, 2, 4][: _cores().bit_length()],
+            [1, 2, 4][: usable_cores().bit_length()],
             lambda processes: _side_by_side(settings, processes),
         )
 
@@ -213,10 +213,6 @@ def _one_of_several(settings: Settings, particles: int, barrier, times) -> None:
     started = time.perf_counter()
     run()
     times.put(time.perf_counter() - started)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _timed(job: Callable[[], object]) -> float:

@@ -77,6 +77,11 @@ class Background:
         """Return the base cosmology of AbacusSummit (Planck 2018, 60 meV neutrinos)."""
         return cls(omega_m=0.315192, omega_smooth=0.00142, h=0.6736)
 
+    @classmethod
+    def flat(cls, omega_m: float) -> Background:
+        """Return a flat ΛCDM model for its growth, on which h has no influence."""
+        return cls(omega_m=omega_m, omega_smooth=0.0, h=0.7)
+
     @property
     def omega_clustering(self) -> float:
         """Density of the clustering matter, which the particles represent."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
 
+from lagbias.cli.configfile import merge
 from lagbias.config.model import Config, ConfigError, format_radius, load
 
 pytestmark = pytest.mark.timeout(6 * 3600)
@@ -34,15 +35,6 @@ BAD_NAMES = [
     "é", "a" * 49, 'a"b',
 ]  # fmt: skip
 PIECES = ["", " ", "  ", "-", ":", ": ", "#", "'", '"', "[", "]", "{", ",", "\n", "\t", "0", "x"]
-
-
-def merge(base, top):
-    """Lay one configuration on another as Snakemake does: mappings merge, the rest is replaced."""
-    merged = dict(base)
-    for key, value in top.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
 
 
 TEXTS = {

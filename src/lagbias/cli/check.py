@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lagbias.cli import configfile
 from lagbias.cli.arguments import Commands, add_command, add_file, add_threads
-from lagbias.config.checks import did_you_mean
+from lagbias.runtime.messages import did_you_mean
 
 __all__ = ["add"]
 

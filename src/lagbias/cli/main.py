@@ -18,8 +18,8 @@ from lagbias.cli import (
     summary,
 )
 from lagbias.cli.doctor import command as doctor
-from lagbias.config.checks import did_you_mean
 from lagbias.runtime.atomic import ArtefactError
+from lagbias.runtime.messages import did_you_mean
 
 __all__ = ["main"]
 

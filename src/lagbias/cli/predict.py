@@ -71,7 +71,6 @@ def run(options: argparse.Namespace) -> None:
     """Predict, compare, and write."""
     _check(options)
     import lagbias
-    from lagbias.bias.prediction import measure_spectra
     from lagbias.grids.paint import overdensity
     from lagbias.sources.files.arrays import read_array
 
@@ -84,7 +83,9 @@ def run(options: argparse.Namespace) -> None:
     _write_field(options, field)
     if options.halo_positions is None:
         if options.power is not None:
-            outputs.write_table(options.power, _power_of(field, options))
+            power = model.power_of(painted, box_size=options.box_size, threads=options.threads)
+            columns = {"k": power.k, "n_modes": power.n_modes, "model_power": power.power}
+            outputs.write_table(options.power, columns)
         return
     halos = lagbias.halo_overdensity(
         read_array(options.halo_positions),
@@ -92,8 +93,7 @@ def run(options: argparse.Namespace) -> None:
         box_size=options.box_size,
         grid=options.grid,
     )
-    seeds = [network.seed for network in model.networks]
-    spectra = measure_spectra(painted, halos, box_size=options.box_size, seeds=seeds)
+    spectra = model.spectra_of(painted, halos, box_size=options.box_size, threads=options.threads)
     _write_comparison(options, model, spectra)
 
 
@@ -151,15 +151,6 @@ def _identifiers(arrays: Iterable[str]) -> dict[str, str]:
         except (store.ArtefactError, KeyError):  # any other file
             continue
     return found
-
-
-def _power_of(field: np.ndarray, options: argparse.Namespace) -> dict[str, np.ndarray]:
-    """Measure the power spectrum of a predicted field."""
-    from lagbias.grids.fourier import RealFFT
-    from lagbias.grids.power import auto_power
-
-    found = auto_power(RealFFT(options.grid).forward(field), options.box_size)
-    return {"k": found.k, "n_modes": found.n_modes, "model_power": found.power}
 
 
 def _write_comparison(options: argparse.Namespace, model: Model, spectra: Spectra) -> None:

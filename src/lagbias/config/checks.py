@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lagbias.runtime.messages import did_you_mean
+
 if TYPE_CHECKING:
     from lagbias.config.model import Config
 
-__all__ = ["available_figures", "did_you_mean", "inconsistencies"]
+__all__ = ["available_figures", "inconsistencies"]
 
 #: Minimum smoothing radius in grid cells: below one, ∇²δ loses over a tenth of its variance.
 CELLS_PER_RADIUS = 1.0
@@ -53,12 +54,6 @@ def inconsistencies(config: Config) -> Iterator[str]:
     yield from _check_training(config)
     yield from _check_figure_sets(config)
     yield from _check_variants(config)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Suggest the known name that is closest to `name`, or end the sentence."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else "."
 
 
 def _check_names(config: Config) -> Iterator[str]:

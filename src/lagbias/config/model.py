@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from lagbias.config.checks import did_you_mean, inconsistencies
+from lagbias.config.checks import inconsistencies
 from lagbias.config.sections import (
     AbacusSettings,
     Boxes,
@@ -29,9 +29,9 @@ from lagbias.config.sections import (
     Variant,
     section_of,
 )
-from lagbias.runtime.messages import short_repr
+from lagbias.runtime.messages import did_you_mean, short_repr
 
-__all__ = ["Config", "ConfigError", "format_radius", "load"]
+__all__ = ["Config", "ConfigError", "format_radius", "load", "wrong_value"]
 
 _FAILURE = "The configuration cannot be used."
 #: Errors listed in one message.
@@ -163,21 +163,32 @@ def _explain(error: ValidationError) -> str:
     """Turn pydantic's errors into sentences of key, value and remedy."""
     sentences = []
     for item in error.errors()[:MAX_ERRORS]:
-        key = ".".join(str(part) for part in item["loc"] if part != "[key]")
+        key = _key(item)
         if item["type"] == "extra_forbidden":
             known = _known_keys(item["loc"][:-1])
             hint = did_you_mean(str(item["loc"][-1]), known)
             text = f"{key}: unknown configuration key{hint} Keys here: {', '.join(known)}."
         elif item["type"] == "missing":
             text = f"{key} is missing. Add it; see config/README.md."
-        elif item["type"] == "value_error":
-            text = str(item["ctx"]["error"])
-            text = f"{key}: {text}" if key else text
         else:
-            message = item["msg"][0].lower() + item["msg"][1:]
-            text = f"{key} = {short_repr(item['input'])}: {message}. See config/README.md."
+            text = wrong_value(item)
+            text += "" if item["type"] == "value_error" else " See config/README.md."
         sentences.append(text)
     return " ".join([_FAILURE, *sentences])
+
+
+def wrong_value(item: Mapping) -> str:
+    """Describe one of pydantic's errors: key, value and what it should be."""
+    key = _key(item)
+    if item["type"] == "value_error":
+        text = str(item["ctx"]["error"])
+        return f"{key}: {text}" if key else text
+    message = item["msg"][0].lower() + item["msg"][1:]
+    return f"{key} = {short_repr(item['input'])}: {message}."
+
+
+def _key(item: Mapping) -> str:
+    return ".".join(str(part) for part in item["loc"] if part != "[key]")
 
 
 def _known_keys(location: tuple) -> list[str]:

@@ -1,11 +1,10 @@
 """Checks of what users pass in; every error names the argument, its value and the remedy."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import ValidationError
 
+from lagbias.runtime.cores import usable_cores
 from lagbias.schema.fields import not_finite
 
 __all__ = [
@@ -17,7 +16,6 @@ __all__ = [
     "checked_seeds",
     "checked_sites",
     "default_threads",
-    "explained",
 ]
 
 #: Smoothing radii below this many cells of the density are refused: ∇²δ is not resolved.
@@ -29,19 +27,10 @@ _BOXES_OUTSIDE = 1.0
 def default_threads(threads: int | None) -> int:
     """Return `threads`, or the number of cores that this process may use."""
     if threads is None:
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return usable_cores()
     if threads < 1:
         raise ValueError(f"threads = {threads}; give a positive number, or None for all cores.")
     return int(threads)
-
-
-def explained(error: ValidationError) -> str:
-    """Return the first problem of settings: argument, value and what it should be."""
-    wrong = error.errors()[0]
-    message = wrong["msg"][0].lower() + wrong["msg"][1:]
-    return f"{'.'.join(map(str, wrong['loc']))} = {wrong['input']!r}: {message}."
 
 
 def checked_box_size(box_size: float) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from lagbias.bias.ensemble_training import MEAN_STRIDE, VALIDATION_SEED, train_ensemble
+from lagbias.config.model import wrong_value
 from lagbias.config.sections import TrainingSettings
 from lagbias.features.inputs import input_matrix
 from lagbias.features.whitening import apply_map, fit_at_sites
@@ -262,7 +263,7 @@ def _settings(box: _Box, n_cells: int, device: str, training: dict[str, Any]) ->
     try:
         return TrainingSettings(**(DEFAULTS.model_dump() | of_the_box | training))
     except ValidationError as error:
-        raise ValueError(arguments.explained(error)) from None
+        raise ValueError(wrong_value(error.errors()[0])) from None
 
 
 def _validation_sample(

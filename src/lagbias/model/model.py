@@ -245,16 +245,49 @@ class Model:
             grid=grid,
             threads=threads,
         )
-        threads = arguments.default_threads(threads)
         if halo_overdensity is None:
-            field = overdensity(painted.fields.mean(axis=0))
-            return auto_power(RealFFT(grid, threads=threads).forward(field), float(box_size))
+            return self.power_of(painted, box_size=box_size, threads=threads)
+        return self.spectra_of(painted, halo_overdensity, box_size=box_size, threads=threads)
+
+    def power_of(
+        self, painted: ModelFields, *, box_size: float, threads: int | None = None
+    ) -> PowerSpectrum:
+        """Measure the power spectrum of the average f of what `paint` returns.
+
+        Parameters
+        ----------
+        painted : ModelFields
+            From `paint`.
+        box_size, threads
+            As in `halo_power`.
+        """
+        field = overdensity(painted.fields.mean(axis=0))
+        fft = RealFFT(len(field), threads=arguments.default_threads(threads))
+        return auto_power(fft.forward(field), float(box_size))
+
+    def spectra_of(
+        self,
+        painted: ModelFields,
+        halo_overdensity: np.ndarray,
+        *,
+        box_size: float,
+        threads: int | None = None,
+    ) -> Spectra:
+        """Compare what `paint` returns with true halos.
+
+        Parameters
+        ----------
+        painted : ModelFields
+            From `paint`.
+        halo_overdensity, box_size, threads
+            As in `halo_power`.
+        """
         return measure_spectra(
             painted,
             np.asarray(halo_overdensity, np.float32),
             box_size=float(box_size),
             seeds=[network.seed for network in self.networks],
-            threads=threads,
+            threads=arguments.default_threads(threads),
         )
 
     def paint(

@@ -4,10 +4,10 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
-from lagbias.config.checks import did_you_mean
 from lagbias.model import portable
 from lagbias.model.model import Model
 from lagbias.runtime.atomic import ArtefactError
+from lagbias.runtime.messages import did_you_mean
 
 __all__ = ["DIRECTORY", "names", "path_of", "read"]
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from lagbias.config.model import wrong_value
 from lagbias.config.sections import EmbeddedSettings
 from lagbias.model import arguments
 from lagbias.sources.base import Box
@@ -74,7 +75,7 @@ def simulate_box(
             boxes={"this": seed, "none": seed + 1},
         )
     except ValidationError as error:
-        raise ValueError(arguments.explained(error)) from None
+        raise ValueError(wrong_value(error.errors()[0])) from None
     return make_box(
         settings,
         seed=seed,

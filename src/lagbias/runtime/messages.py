@@ -1,14 +1,22 @@
-"""Short forms of values and errors for messages."""
+"""Short forms of values and errors for messages, and suggestions of names."""
 
+import difflib
 import reprlib
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["first_line", "short_repr"]
+__all__ = ["did_you_mean", "first_line", "short_repr"]
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 _SHORT.maxdict = _SHORT.maxlist = 8
 _SHORT.maxlevel = 3
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Suggest the known name that is closest to `name`, or end the sentence."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else "."
 
 
 def short_repr(value: Any) -> str:

@@ -227,8 +227,7 @@ def _amplitude_problems(box: Box, findings: Findings) -> Iterator[str]:
 
 
 def _redshift_remedy(box: Box, amplitude: float) -> str:
-    omega_m = float(box.attributes["omega_m"])
-    background = Background(omega_m=omega_m, omega_smooth=0.0, h=0.7)  # growth is without h
+    background = Background.flat(float(box.attributes["omega_m"]))
     there = background.growth(1 / (1 + box.attributes["redshift"])) / amplitude
     lowest, highest = background.growth(1e-3), background.growth(1.19)
     if not lowest < there < highest:

@@ -95,6 +95,7 @@ def train(
         done = resume(checkpoint, key, run.tensors(), run.history)
     steps_per_epoch = len(run.batches(1))
     step = steps_of(run)
+    fourier = _fourier_loss(run)
     writer = CheckpointWriter(checkpoint, key, checkpoint_interval)
     epochs = settings.epochs
     total = epochs * steps_per_epoch + settings.fourier_steps
@@ -106,7 +107,7 @@ def train(
             if epoch <= epochs:
                 loss, mean_f = _train_epoch(run, step, epoch, steps)
             else:
-                loss, mean_f = _full_step(run, epoch, steps)
+                loss, mean_f = _full_step(run, fourier, epoch, steps)
             speed = len(run.cells.inputs) / (time.monotonic() - started)
             record = (loss, mean_f, run.learning_rate(epoch), run.validation_loss(epoch))
             for name, value in zip(HISTORY, record, strict=True):
@@ -148,14 +149,20 @@ def _train_epoch(run: Run, step: Stepper, epoch: int, steps: tqdm) -> tuple[floa
     return loss, float(masses.sum() / cells.n_cells)
 
 
-def _full_step(run: Run, epoch: int, steps: tqdm) -> tuple[float, float]:
-    """Make one full-batch step of the Fourier-space loss; return as `_train_epoch`."""
+def _fourier_loss(run: Run) -> FourierLoss | None:
+    """Return the loss of the full-batch steps, if there are any."""
     settings = run.settings
-    if epoch == settings.epochs + 1:
+    if not settings.fourier_steps:
+        return None
+    return FourierLoss(run.cells, settings.cell_size, settings.fourier_cut)
+
+
+def _full_step(run: Run, loss: FourierLoss | None, epoch: int, steps: tqdm) -> tuple[float, float]:
+    """Make one full-batch step of the Fourier-space loss; return as `_train_epoch`."""
+    if epoch == run.settings.epochs + 1:
         run.optimiser.restart()
     if run.stop.is_set():
         raise SystemExit("with the others")
-    loss = FourierLoss(run.cells, settings.cell_size, settings.fourier_cut)
     per_cell, mean_f = fourier_step(run, loss, run.learning_rate(epoch))
     steps.update(1)
     _check_convergence(run, epoch, np.array([per_cell]), per_cell)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lagbias.cli.doctor import control_group
 from lagbias.cli.doctor.finding import Finding, Mark
+from lagbias.runtime.cores import usable_cores
 
 __all__ = ["AVX2_EVALUATION", "AVX2_TRAINING", "Processor", "judge", "measure"]
 
@@ -51,7 +52,7 @@ class Processor:
 def measure(environment: Mapping[str, str] = os.environ) -> Processor:
     """Ask the system and Numba."""
     cores = os.cpu_count() or 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    usable = usable_cores()
     names = (*_LIMITING, *_FORCING, _DISABLE)
     found = {name: environment[name] for name in names if environment.get(name)}
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lagbias.runtime.messages import did_you_mean
 from lagbias.schema.file_names import split_array
 
 if TYPE_CHECKING:
@@ -123,8 +123,7 @@ def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
 
 
 def _no_array(path: Path, name: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
+    hint = did_you_mean(name, names)
     more = ", ..." if len(names) > _MAX_NAMES else ""
     listed = ", ".join(sorted(names)[:_MAX_NAMES]) or "nothing"
     return f"{path} has no array {name!r}{hint} It has: {listed}{more}."

@@ -225,20 +225,17 @@ def _density(box: FileBox, settings: FilesSettings) -> np.ndarray:
     if abs(mean) > _ZERO_MEAN * scatter:
         delta -= np.float32(mean)
     if settings.density_redshift is not None:
-        growth = _background(settings).growth
+        growth = Background.flat(settings.omega_m).growth
         here, there = (1 / (1 + z) for z in (settings.redshift, settings.density_redshift))
         delta *= np.float32(growth(here) / growth(there))
     return delta
 
 
-def _background(settings: FilesSettings) -> Background:
-    return Background(omega_m=settings.omega_m, omega_smooth=0.0, h=0.7)  # growth is without h
-
-
 def _attributes(settings: FilesSettings, particle_mass: float) -> dict[str, Any]:
     keys = ("box_size", "redshift", "omega_m", "particles_per_side", "min_halo_particles")
     keys += ("halo_finder", "kept_fraction", "kept_sampling")
-    growth = settings.growth or _background(settings).growth(1 / (1 + settings.redshift))
+    background = Background.flat(settings.omega_m)
+    growth = settings.growth or background.growth(1 / (1 + settings.redshift))
     return {
         "source": "files",
         "n_grid": settings.density_grid,
