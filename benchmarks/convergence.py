@@ -27,12 +27,12 @@ from lagbias.bias.ensemble import Ensemble
 from lagbias.bias.ensemble_training import MEAN_STRIDE, train_ensemble
 from lagbias.claims.measured import mean_between, mean_ratio, mean_ratios
 from lagbias.config.model import Config, format_radius, load
-from lagbias.grids.halo_field import mass_weighted_overdensity, select
+from lagbias.grids.halo_field import select, weighted_overdensity
 from lagbias.runtime.atomic import write_text
 from lagbias.sources.base import Halos, Particles
-from lagbias.stages.ensembles import load_input_matrix, load_inputs_at_sites
+from lagbias.stages.ensembles import load_input_matrix, load_inputs_of
 from lagbias.stages.evaluation import evaluate
-from lagbias.stages.sites import load_sites
+from lagbias.stages.particle_features import count_particles
 from lagbias.training.network import Network
 from lagbias.training.training_set import TrainingSet, sample_box
 
@@ -146,7 +146,7 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
     """Train an ensemble with the settings of a row and measure it on the other box."""
     (validation_box,) = set(BOXES) - {train_box}
     matrix = load_input_matrix("full", stored("whitening", train_box, name))
-    inputs_at = {box: load_inputs_at_sites(features(config, box, name), matrix) for box in BOXES}
+    inputs_of = {box: load_inputs_of(features(config, box, name), matrix) for box in BOXES}
     settings = config.training.model_copy(
         update={
             "cells_per_batch": row.batch,
@@ -156,10 +156,10 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
             "validation_interval": row.epochs,
         }
     )
-    samples = draw(config, train_box, inputs_at[train_box], row, list(SEEDS))
-    (validation,) = draw(config, validation_box, inputs_at[validation_box], row, [0])
-    sites = load_sites(stored("boxes", train_box, "particles"))
-    every = inputs_at[train_box](sites[::MEAN_STRIDE])
+    samples = draw(config, train_box, inputs_of[train_box], row, list(SEEDS))
+    (validation,) = draw(config, validation_box, inputs_of[validation_box], row, [0])
+    particles = count_particles(features(config, train_box, name))
+    every = inputs_of[train_box](np.arange(0, particles, MEAN_STRIDE))
 
     start = time.perf_counter()
     trained = train_ensemble(
@@ -175,7 +175,7 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
     seconds = (time.perf_counter() - start) * THREADS / len(SEEDS)
     spectra, _ = evaluate(
         Ensemble(networks, device="cpu"),
-        inputs_at[validation_box],
+        inputs_of[validation_box],
         stored("boxes", validation_box, "particles"),
         stored("halo_fields", validation_box, SAMPLE),
         seeds=SEEDS,
@@ -192,11 +192,11 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
     }
 
 
-def draw(config: Config, box: str, inputs_at, row: Row, seeds: list[int]) -> list[TrainingSet]:
+def draw(config: Config, box: str, inputs_of, row: Row, seeds: list[int]) -> list[TrainingSet]:
     """Draw training sets from a box, with the cells and particles of a row."""
     halos = store.read(stored("boxes", box, "halos"), Halos)
-    chosen = select(halos.particles, halos.mass, **dict(config.halo_samples[SAMPLE]))
-    field = mass_weighted_overdensity(
+    chosen = select(halos.particles, halos.mass, **config.halo_samples[SAMPLE].limits())
+    field = weighted_overdensity(
         halos.position[chosen], halos.mass[chosen], halos.box_size, row.cells, scheme="ngp"
     )
     particles = store.read(stored("boxes", box, "particles"), Particles)
@@ -204,7 +204,7 @@ def draw(config: Config, box: str, inputs_at, row: Row, seeds: list[int]) -> lis
         particles.position,
         particles.lagrangian_site,
         field,
-        inputs_at,
+        inputs_of,
         box_size=particles.box_size,
         n_side=particles.n_grid,
         fraction=row.particles * row.cells**3 / len(particles.position),

@@ -14,6 +14,8 @@ from types import SimpleNamespace
 import asdf
 import numpy as np
 
+#: Step of packed velocities [km/s].
+VELOCITY_UNIT = 6000.0 / 2048
 GROWTH_TABLE = {0.0: 77.8654, 0.5: 59.9115, 1.0: 47.3048, 99.0: 1.0}
 SIMULATION = "AbacusSummit_small_c000_ph3000"
 
@@ -36,8 +38,8 @@ def write_tree(
     """Write a tree and return what is in it, in its units, in the order of its files.
 
     The result has `header`, `density` (at z = 99), `lattice` (P, 3) int64, `positions` (P, 3) in
-    [-L/2, L/2), `n`, `n_total`, `centres` (H, 3) in [-L/2, L/2), `velocities` (H, 3) in km/s, and
-    `find`, the arguments with which the reader finds the box.
+    [-L/2, L/2), `moving` (P, 3) in km/s, `n`, `n_total`, `centres` (H, 3) in [-L/2, L/2),
+    `velocities` (H, 3) in km/s, and `find`, the arguments with which the reader finds the box.
     """
     rng = np.random.default_rng(seed)
     density, displacement = linear_fields(n_ic, box_size, redshift, rng)
@@ -51,6 +53,7 @@ def write_tree(
         density=density,
         lattice=lattice,
         positions=(positions + box_size / 2) % box_size - box_size / 2,
+        moving=(7 * lattice % 401 - 200) * VELOCITY_UNIT,
         **vars(halos),
         find={
             "root": root,
@@ -81,7 +84,7 @@ def write_particles(
     for group, start, stop in (("halo", 0, count // 3), ("field", count // 3, count)):
         part = share(start, stop, number, n_files)
         columns = {
-            "rv": {"rvint": packed_positions(box.positions[part], box.header["BoxSize"])},
+            "rv": {"rvint": packed(box.positions[part], box.moving[part], box.header["BoxSize"])},
             "pid": {"packedpid": packed_ids(box.lattice[part], rng)},
         }
         for kind, column in columns.items():
@@ -179,10 +182,10 @@ def simulation_header(
     }
 
 
-def packed_positions(positions: np.ndarray, box_size: float) -> np.ndarray:
-    """Pack positions and a constant velocity: 20 bits in units of L / 10^6, then 12 bits."""
+def packed(positions: np.ndarray, velocities: np.ndarray, box_size: float) -> np.ndarray:
+    """Pack positions in 20 bits in units of L / 10^6, and velocities in 12 bits."""
     whole = np.rint(positions * (1e6 / box_size)).astype(np.int32)
-    return (whole << 12) | np.int32(2048 + 100)
+    return (whole << 12) | np.rint(velocities / VELOCITY_UNIT + 2048).astype(np.int32)
 
 
 def packed_ids(lattice: np.ndarray, rng: np.random.Generator) -> np.ndarray:

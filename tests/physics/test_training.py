@@ -96,6 +96,7 @@ def fit(toy, constraint, epochs=24):
     settings = TrainingSettings.model_construct(
         hidden_layers=5,
         width=64,
+        combinations=0,
         epochs=epochs,
         learning_rate=2e-3,
         learning_rate_decay=0.02 ** (1 / epochs),
@@ -104,7 +105,7 @@ def fit(toy, constraint, epochs=24):
         loss="squared",
         constraint=constraint,
         constraint_sample=4000,
-        fourier_steps=0,
+        fourier_rounds=0,
     )
     return Ensemble([train(toy.training_set, settings, seed=0)])
 

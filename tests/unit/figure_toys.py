@@ -151,7 +151,8 @@ def halo_fields(n_cells=30):
     smooth = np.fft.ifftn(np.fft.fftn(noise) * np.exp(-k2 / 0.03)).real
     field = np.exp(2.0 * smooth / smooth.std())
     field = (field / field.mean() - 1).astype(np.float32)
-    numbers = dict.fromkeys(("n_halos", "min_mass", "max_mass", "mean_mass"), 1)
+    names = ("n_halos", "min_mass", "max_mass", "mean_mass", "n_galaxies", "shot_noise")
+    numbers = dict.fromkeys(names, 1)
     return HaloFields(training=field, evaluation=field, box_size=BOX_SIZE, **numbers)
 
 
@@ -161,7 +162,8 @@ def model_field(smoothing_set="3Rf", *, n_cells=30):
     error = 0.3 * generator("3Rf").normal(size=halos.shape)
     error += 0.1 * generator(smoothing_set).normal(size=halos.shape)
     average = (halos + (1 + halos) * error).astype(np.float32)
-    return ModelField(average=average, box_size=BOX_SIZE, smoothing_set=smoothing_set)
+    labels = {"box_size": BOX_SIZE, "smoothing_set": smoothing_set}
+    return ModelField(average=average, evaluation=average, **labels)
 
 
 def slab(n_nodes=30, region_size=60.0):

@@ -303,7 +303,7 @@ def test_the_plan_checks_the_room_for_what_is_not_there_yet(settings, tmp_path, 
 def test_results_of_the_paper_are_as_large_as_their_arrays():
     paper = SimpleNamespace(density_grid=576)
     found = results_bytes(paper, 1728, {"ph3100": 8, "ph3000": 3})
-    density, particles, features = 576**3 * 4, 0.03 * 1728**3 * 16, 576**3 * 12
+    density, particles, features = (576**3 * 4, 0.03 * 1728**3 * 28, 0.03 * 1728**3 * 12)
     assert found == pytest.approx(2 * (density + particles) + 11 * features, rel=1e-9)
 
 

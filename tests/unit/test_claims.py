@@ -266,12 +266,15 @@ def toy_fields():
                 min_mass=lowest,
                 max_mass=1e15,
                 mean_mass=mean,
+                n_galaxies=0,
+                shot_noise=1e3,
                 box=box,
                 sample=sample,
             )
     for name in ROLES["coarse"]:
         yield ModelField(
             average=halos + 0.3 * rng.normal(size=halos.shape),
+            evaluation=np.zeros((2, 2, 2)),
             train_box="box0",
             target_box="box1",
             **labels(name),

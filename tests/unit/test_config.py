@@ -254,7 +254,17 @@ def test_many_errors_are_listed_up_to_a_limit(default):
 def test_samples_may_be_ranges_of_mass(default):
     sample = {"min_mass": 3.16e11, "max_mass": 1e12}
     config = load(merge(default, {"halo_samples": {"mine": sample}}))
-    assert config.halo_samples["mine"].model_dump(exclude_none=True) == sample
+    assert config.halo_samples["mine"].model_dump(exclude_unset=True) == sample
+
+
+def test_galaxies_are_counted(default):
+    galaxies = {"log_min_mass": 12, "sigma": 0.3, "log_cut_mass": 12, "log_mass_1": 13, "alpha": 1}
+    sample = {"min_mass": 3.16e11, "weighting": "number", "galaxies": galaxies}
+    config = load(merge(default, {"halo_samples": {"mine": sample}}))
+    assert config.halo_samples["mine"].galaxies.seed == 0
+    assert load(config.model_dump()) == config
+    with pytest.raises(ConfigError, match="Set weighting = number"):
+        load(merge(default, {"halo_samples": {"mine": sample | {"weighting": "mass"}}}))
 
 
 def test_a_new_set_is_one_line(default):

@@ -331,10 +331,10 @@ DISK = disk.Disk("/data", 50 * GB, "ext4", rate=1e9)
 @pytest.mark.parametrize(
     ("facts", "present", "mark", "words"),
     [
-        (DISK, 0, "ok", "50.0 GB free, ext4, writes 1000 MB/s; run embedded writes some 20.0 GB"),
-        (replace(DISK, rate=20e6), 0, "note", "takes 17 minutes"),
-        (replace(DISK, free=15 * GB), 0, "problem", "Free 5.0 GB"),
-        (replace(DISK, free=15 * GB), 6 * GB, "ok", "of which 6.0 GB are there"),
+        (DISK, 0, "ok", "50.0 GB free, ext4, writes 1000 MB/s; run embedded writes some 4.8 GB"),
+        (replace(DISK, rate=20e6), 0, "note", "takes 4 minutes"),
+        (replace(DISK, free=3 * GB), 0, "problem", "Free 1.8 GB"),
+        (replace(DISK, free=3 * GB), 2 * GB, "ok", "of which 2.0 GB are there"),
         (replace(DISK, error="read only"), 0, "problem", "/data cannot be written to (read only)"),
     ],
 )
@@ -356,14 +356,14 @@ def test_the_cache_of_plans_is_judged(error, plans, mark, words):
     assert finding.mark == mark and words in str(finding)
 
 
-def test_what_a_run_writes_grows_with_boxes_and_nodes(repository, monkeypatch):
+def test_what_a_run_writes_grows_with_boxes_nodes_and_particles(repository, monkeypatch):
     monkeypatch.chdir(repository)
     tiny, abacus = (
         disk.need_of(configfile.load(Path("config", f"{name}.yaml"))) for name in ("tiny", "abacus")
     )
     assert tiny.run == "tiny"
-    assert tiny.bytes == pytest.approx(20e9 * 3 / 5 * (80 / 400) ** 3)
-    assert abacus.bytes == pytest.approx(92.6e9)
+    assert tiny.bytes == pytest.approx(3 * 80**3 * (4 + 0.5 * 88))
+    assert abacus.bytes == pytest.approx(90.6e9)
 
 
 def test_disks_are_measured(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lagbias.features.grids import feature_grids, values_at_sites
+from lagbias.features.grids import feature_grids, smoothed_density, values_at_sites
 
 BOX_SIZE = 80.0
 N = 16
@@ -113,6 +113,13 @@ def test_refuses_bad_input():
     delta[0, 0, 0] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         feature_grids(delta, BOX_SIZE, 1.0)
+
+
+def test_the_smoothed_density_is_that_of_the_features():
+    delta = np.random.default_rng(5).standard_normal((12, 12, 12), dtype=np.float32)
+    grids = feature_grids(delta, BOX_SIZE, 3.0)
+    smoothed = smoothed_density(delta, BOX_SIZE, 3.0)
+    np.testing.assert_array_equal(smoothed / np.float32(grids.sigma[0]), grids.delta)
 
 
 def test_values_at_sites():

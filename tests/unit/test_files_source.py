@@ -200,8 +200,18 @@ def test_arrays_in_files_of_three_kinds_are_the_box(box, shuffled, tmp_path):
     found = read(box, write_arrays(box, tmp_path, shuffled))
     same(found, box)
     np.testing.assert_array_equal(found.halos.velocity, box.halos.velocity)
+    assert found.particles.velocity.shape == (0, 3)
     for name in ("box_size", "redshift", "growth", "n_grid", "omega_m"):
         assert found.attributes[name] == pytest.approx(box.attributes[name])
+
+
+def test_velocities_are_sorted_and_thinned_with_their_particles(box, velocity, shuffled, tmp_path):
+    np.save(tmp_path / "v.npy", velocity[shuffled])
+    files = write_arrays(box, tmp_path, shuffled) | {"velocities": f"{tmp_path}/v.npy"}
+    found = read(box, files, kept_fraction=0.3)
+    assert 0.2 < len(found.particles.position) / N**3 < 0.4
+    expected = velocity[found.particles.lagrangian_site]
+    np.testing.assert_array_equal(found.particles.velocity, expected)
 
 
 def test_origin_and_units_are_those_of_the_configuration(box, shuffled, tmp_path):
@@ -278,13 +288,25 @@ def test_snapshots_of_gadget_are_the_box(box, velocity, shuffled, density, tmp_p
     files = density | {"snapshot": snapshot, "format": "gadget4"}
     found = read(box, files, first_id=1)
     same(found, box)
-    check_halo_velocities(found, box, velocity)
+    check_velocities(found, box, velocity)
     assert found.attributes["particle_mass"] == pytest.approx(box.attributes["particle_mass"])
     assert len(FileBox.model_validate(files).files()) == 1 + written.get("files", 1)
 
 
-def check_halo_velocities(found, box, velocity):
+def test_a_snapshot_of_gadget_may_lack_velocities(box, velocity, shuffled, tmp_path):
+    files = write_arrays(box, tmp_path, shuffled)
+    snapshot = write_gadget(tmp_path, box, velocity, shuffled)
+    with h5py.File(snapshot, "r+") as file:
+        del file["PartType1/Velocities"]
+    files = {name: files[name] for name in ("linear_density", "halos")}
+    found = read(box, files | {"snapshot": snapshot, "format": "gadget4"}, first_id=1)
+    same(found, box)
+    assert found.particles.velocity.shape == (0, 3)
+
+
+def check_velocities(found, box, velocity):
     """Assert that velocities of halos are means over those of their particles [km/s]."""
+    np.testing.assert_allclose(found.particles.velocity, velocity, atol=1e-3)
     position = box.particles.position
     options = {"linking_length": 0.2 * L / N, "min_particles": 5}
     labels = friends_of_friends(position, box_size=L, **options)
@@ -298,7 +320,7 @@ def test_a_snapshot_of_swift_is_the_box(box, velocity, shuffled, density, tmp_pa
     files = density | {"snapshot": f"{tmp_path}/snap_0005.hdf5", "format": "swift"}
     found = read(box, files)
     same(found, box, tolerance=2e-5)
-    check_halo_velocities(found, box, velocity)
+    check_velocities(found, box, velocity)
 
 
 def test_a_missing_swiftsimio_is_named(box, density, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from lagbias.simulate.friends_of_friends import friends_of_friends, halo_properties
 from lagbias.sources.base import (
     REQUIRED_ATTRIBUTES,
     check_alignment,
@@ -14,6 +15,9 @@ from lagbias.sources.base import (
     rms_displacement,
 )
 from lagbias.sources.embedded import make_box
+
+# Rounding of velocities of hundreds of km/s to float32.
+SINGLE_PRECISION = 1e-3
 
 
 def changed(box, name, change):
@@ -83,6 +87,8 @@ def test_missing_and_infinite_attributes_are_named(box):
             lambda a: with_one(a, np.inf),
             r"position: 1 .* \(inf\) at \[1, 2\]",
         ),
+        ("particles.velocity", lambda a: a[:-1], "particles.velocity is float32"),
+        ("particles.velocity", lambda a: a * np.float32(np.nan), "particles.velocity: "),
         ("halos.position", lambda a: a + np.float32(60), "halos.position are not all in"),
         ("halos.mass", lambda a: a * np.float32(1.001), "halo masses are not"),
         ("halos.mass", lambda a: a[::-1].copy(), "decreasing"),
@@ -100,6 +106,23 @@ def test_everything_broken_is_reported_at_once(box):
     with pytest.raises(ValueError) as caught:
         check_contract(changed(broken, "halos.mass", lambda a: a * np.float32(2)))
     assert "position are not" in str(caught.value) and "halo masses" in str(caught.value)
+
+
+def test_halos_have_the_mean_velocity_of_their_particles(box, small_settings):
+    """Both are peculiar velocities in km/s."""
+    labels = friends_of_friends(
+        box.particles.position,
+        box_size=120.0,
+        linking_length=small_settings.linking_length * 120.0 / 32,
+        min_particles=small_settings.min_halo_particles,
+    )
+    halos = halo_properties(labels, box.particles.position, box.particles.velocity, box_size=120.0)
+    assert box.particles.velocity.dtype == np.float32
+    np.testing.assert_allclose(box.halos.velocity, halos.velocities, atol=SINGLE_PRECISION)
+
+
+def test_a_source_may_have_no_velocities(box):
+    check_contract(changed(box, "particles.velocity", lambda a: a[:0]))
 
 
 def test_shared_sites_and_a_box_without_halos_are_allowed(box):

@@ -16,6 +16,7 @@ from lagbias.artefacts import store
 from lagbias.artefacts.store import ArtefactError
 from lagbias.runtime import atomic
 from lagbias.schema import fields
+from lagbias.sources.base import Particles
 
 GRID = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 POSITION = np.arange(15.0).reshape(5, 3)
@@ -74,6 +75,15 @@ def test_equal_content_gives_equal_bytes(tmp_path):
     time.sleep(1.1)  # HDF5 stores times, if any, in seconds
     write(tmp_path / "b.h5")
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_arrays_with_a_default_need_not_be_read(tmp_path, box):
+    store.write(tmp_path / "particles.h5", box.particles)
+    found = store.read(tmp_path / "particles.h5", Particles, without=("velocity",))
+    assert found.velocity.shape == (0, 3)
+    np.testing.assert_array_equal(found.position, box.particles.position)
+    whole = store.read(tmp_path / "particles.h5", Particles)
+    np.testing.assert_array_equal(whole.velocity, box.particles.velocity)
 
 
 def test_rows_of_one_array_can_be_read(tmp_path):

@@ -56,6 +56,7 @@ def make_settings(**changes):
     values = {
         "hidden_layers": 2,
         "width": 8,
+        "combinations": 0,
         "epochs": 6,
         "learning_rate": 2e-3,
         "learning_rate_decay": 0.9,
@@ -64,9 +65,9 @@ def make_settings(**changes):
         "loss": "squared",
         "constraint": "normalise",
         "constraint_sample": 30,
-        "fourier_steps": 0,
-        "fourier_cut": 0.35,
-        "fourier_learning_rate": 1e-3,
+        "fourier_rounds": 0,
+        "fourier_cut": 0.5,
+        "fourier_power_weight": 10.0,
         "cell_size": 5.0,
         "validation_interval": 1,
     }
@@ -242,7 +243,7 @@ def test_compiled_adam_takes_the_steps_of_the_other():
         gradient = scale * rng.normal(0.5, 1.0, 100)
         parameter.grad = torch.from_numpy(gradient.astype(np.float32))
         optimiser.step(2e-3 * 0.9**step)
-        training_step._adam_step(compiled, gradient, 2e-3 * 0.9**step)
+        training_step.adam_step(compiled, gradient, 2e-3 * 0.9**step)
     assert compiled.steps == optimiser.steps == 50
     first, second = optimiser.first_moment.numpy(), optimiser.second_moment.numpy()
     assert (np.abs(compiled.first_moment - first) <= STEP_ROUNDING * scale).all()

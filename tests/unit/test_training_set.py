@@ -46,7 +46,7 @@ def test_training_set_must_fit_together(change):
 
 
 def test_a_box_becomes_a_training_set():
-    """Eight particles in three cells, whose input is their site: every piece where it belongs."""
+    """Eight particles in three cells, whose input is their row: every piece where it belongs."""
     # cells of 2 Mpc/h centred on their nodes: x < 1 or >= 3 is node 0, the rest node 1
     positions = np.zeros((8, 3), np.float32)
     positions[2:5, 0], positions[5:, 1] = 2.0, 1.5
@@ -55,7 +55,7 @@ def test_a_box_becomes_a_training_set():
         positions,
         sites,
         np.arange(8.0).reshape(2, 2, 2),
-        lambda nodes: np.asarray(nodes, np.float32)[:, None],
+        lambda rows: rows.astype(np.float32)[:, None],
         box_size=4.0,
         n_side=2,
         fraction=1.0,
@@ -65,6 +65,6 @@ def test_a_box_becomes_a_training_set():
     for name in ("inputs", "cell_start", "target"):  # all particles, in any draw
         np.testing.assert_array_equal(getattr(again, name), getattr(made, name))
     np.testing.assert_array_equal(made.cell_start, [0, 2, 5, 8])
-    np.testing.assert_array_equal(made.inputs[:, 0], [5, 3, 2, 6, 4, 0, 7, 1])
+    np.testing.assert_array_equal(made.inputs[:, 0], [0, 1, 5, 6, 7, 2, 3, 4])
     np.testing.assert_array_equal(made.target, [1.0, 3.0, 5.0])
     np.testing.assert_allclose(made.cell_factor, 1.0)

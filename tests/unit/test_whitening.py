@@ -139,6 +139,13 @@ def test_chunks_make_one_sample(theta, fitted, monkeypatch):
     np.testing.assert_allclose(whole, np.concatenate(parts), rtol=1e-6, atol=1e-6)
 
 
+def test_every_particle_is_fitted_once(theta, fitted, monkeypatch):
+    monkeypatch.setattr(whitening, "_PARTICLES_AT_ONCE", 3000)
+    result = whitening.fit_particles(lambda rows: theta[rows], len(theta), RADII)
+    assert result.n_particles == len(theta)
+    np.testing.assert_allclose(result.covariance, fitted.covariance, rtol=1e-12, atol=1e-12)
+
+
 def test_close_radii_keep_their_precision():
     """Directions with variances down to 1e-6 of the largest still come out with unit variance."""
     rng = np.random.default_rng(4)

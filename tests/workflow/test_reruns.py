@@ -64,7 +64,7 @@ def with_changes(finished, changes):
     return ("--configfile", "config/tiny.yaml", str(path))
 
 
-def test_new_sets_build_feature_grids_for_new_radii_only(finished):
+def test_new_sets_build_features_for_new_radii_only(finished):
     sets = {"known": [2.83, 5.66], "new": [2.83, 6.7]}
     assert finished.plan(*with_changes(finished, {"smoothing_sets": sets})) == {
         "make_features": 2,  # of one radius, on training and validation box
@@ -122,7 +122,8 @@ OF_FEATURES = {"fit_whitening", "train_networks", "least_squares", "predict_leas
     ("module", "rules"),
     [
         ("simulate.nbody", {"simulate_box"}),
-        ("features.grids", {"make_features", *OF_FEATURES, *OF_NETWORKS}),
+        ("features.grids", {"make_features", "cut_slab"}),
+        ("features.particles", {"make_features", *OF_FEATURES, *OF_NETWORKS}),
         ("features.whitening", {"fit_whitening", "train_networks", "check_claims", *OF_NETWORKS}),
         ("training.loop", {"train_networks"}),
         ("bias.ensemble", {"train_networks", *OF_NETWORKS}),

@@ -75,9 +75,9 @@ rule read_box:
         "benchmarks/{run}/read_box/{box}.tsv"
     threads: 2
     resources:
-        # particles twice while they are sorted, the density, and one unpacked file
+        # particles, one vector of them twice while they are sorted, the density, and one unpacked file
         **needs(
-            megabytes=400 + 40e-6 * BOX_PARTICLES + 24e-6 * NODES,
+            megabytes=400 + 52e-6 * BOX_PARTICLES + 24e-6 * NODES,
             seconds=1e-6 * BOX_PARTICLES,
         ),
     params:

@@ -3,7 +3,6 @@
 
 rule gradient_pca:
     input:
-        particles=pattern("particles", box="{train_box}"),
         features=features_of("{train_box}"),
         whitening=pattern("whitening", box="{train_box}"),
         networks=networks_of,

@@ -1,9 +1,10 @@
-# Features of the initial density, once per box and radius, and their whitening per set.
+# Features of the particles of a box, once per radius, and their whitening per set.
 
 
 rule make_features:
     input:
-        pattern("linear_density"),
+        linear_density=pattern("linear_density"),
+        particles=pattern("particles"),
     output:
         pattern("features"),
     log:
@@ -12,7 +13,11 @@ rule make_features:
         benchmark_of("make_features", pattern("features"))
     threads: threads_for(NODES)
     resources:
-        **needs(megabytes=200 + 28e-6 * NODES, seconds=2e-7 * NODES),
+        # five grids while they are computed; then three, which particles replace one by one
+        **needs(
+            megabytes=200 + max(28e-6 * NODES, 12e-6 * NODES + 16e-6 * BOX_PARTICLES),
+            seconds=2e-7 * NODES + 1e-7 * BOX_PARTICLES,
+        ),
     params:
         code=code("make_features"),
         rf=lambda wildcards: float(wildcards.rf),
@@ -24,7 +29,6 @@ rule make_features:
 
 rule fit_whitening:
     input:
-        particles=pattern("particles"),
         features=features_of("{box}"),
     output:
         pattern("whitening"),
@@ -34,9 +38,7 @@ rule fit_whitening:
         benchmark_of("fit_whitening", pattern("whitening"))
     resources:
         **needs(
-            megabytes=lambda wildcards: 300
-            + 1e-6 * BOX_PARTICLES
-            + 130 * n_radii(wildcards),
+            megabytes=lambda wildcards: 300 + 130 * n_radii(wildcards),
             seconds=lambda wildcards: 5e-8 * BOX_PARTICLES * n_radii(wildcards),
         ),
     params:

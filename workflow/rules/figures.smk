@@ -91,7 +91,7 @@ FIGURES = {
         "Fig. 8: thin mass ranges",
         settings={
             "samples": {
-                name: section("halo_samples", name) for name in CONFIG.thin_samples
+                name: CONFIG.halo_samples[name].limits() for name in CONFIG.thin_samples
             }
         },
         components=paths(

@@ -55,7 +55,6 @@ rule predict_least_squares:
 
 rule bin_networks:
     input:
-        particles=pattern("particles", box="{train_box}"),
         features=features_of("{train_box}"),
         whitening=pattern("whitening", box="{train_box}"),
         least_squares=pattern("least_squares"),

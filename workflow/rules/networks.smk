@@ -5,11 +5,11 @@
 
 rule train_networks:
     input:
-        particles=pattern("particles", box="{train_box}"),
-        features=features_of("{train_box}"),
+        particles=of_training_boxes("particles"),
+        features=of_training_boxes("features"),
         whitening=pattern("whitening", box="{train_box}"),
         components=components_of,
-        halo_fields=pattern("halo_fields", box="{train_box}"),
+        halo_fields=of_training_boxes("halo_fields"),
         validation_particles=pattern("particles", box=VALIDATION_BOX),
         validation_features=features_of(VALIDATION_BOX),
         validation_halo_fields=pattern("halo_fields", box=VALIDATION_BOX),
@@ -21,16 +21,19 @@ rule train_networks:
         benchmark_of("train_networks", pattern("ensembles"))
     resources:
         **needs(
-            megabytes=lambda wildcards: subsamples(wildcards, 1 + NETWORKS_AT_ONCE),
+            # those of all networks at once, and the positions of all boxes
+            megabytes=lambda wildcards: subsamples(wildcards, 1 + NETWORKS_AT_ONCE)
+            + 16e-6 * BOX_PARTICLES * (n_training_boxes(wildcards) - 1),
             seconds=lambda wildcards: 1e-5
             * network_cost(wildcards.inputs)
-            * TRAINING_PARTICLES
+            * training_particles(wildcards)
             * passes(CONFIG.training_of(wildcards.inputs))
             * len(CONFIG.seeds),
         ),
     params:
         code=code("train_networks"),
         training=lambda wildcards: CONFIG.training_of(wildcards.inputs).model_dump(),
+        input_map=input_map_of,
         eigenvalue_cut=eigenvalue_cut_of,
         validation_box=VALIDATION_BOX,
     message:

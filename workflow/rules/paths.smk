@@ -13,6 +13,7 @@ PATHS = {
     "least_squares": "results/{run}/least_squares/{train_box}/{sample}/{smoothing_set}.h5",
     "binned_f": "results/{run}/binned_f/{train_box}/{sample}/{smoothing_set}/{inputs}.h5",
     "spectra": "results/{run}/spectra/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
+    "multipoles": "results/{run}/multipoles/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
     "model_fields": "results/{run}/model_fields/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
     "slabs": "results/{run}/slabs/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
     "gradient_pca": "results/{run}/gradient_pca/{train_box}/{sample}/{smoothing_set}.h5",
@@ -73,6 +74,26 @@ def features_of(box):
     return lambda wildcards: paths(
         "features", box=box.format(**wildcards), rf=radii(wildcards.smoothing_set)
     )
+
+
+def of_training_boxes(kind):
+    """Input function: artefacts of the boxes that train an ensemble, box after box."""
+
+    def files(wildcards):
+        chosen = {"rf": radii(wildcards.smoothing_set)} if kind == "features" else {}
+        boxes = CONFIG.training_boxes(wildcards.train_box, wildcards.inputs)
+        fixed = {"run": wildcards.run, "sample": wildcards.sample}
+        return [
+            file for box in boxes for file in paths(kind, box=box, **fixed, **chosen)
+        ]
+
+    return files
+
+
+def input_map_of(wildcards):
+    """Parameter: what networks take in; networks trained otherwise take in all features."""
+    otherwise = wildcards.inputs in CONFIG.all_variants()
+    return "full" if otherwise else wildcards.inputs
 
 
 def components_of(wildcards):

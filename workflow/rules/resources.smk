@@ -13,6 +13,7 @@ else:
 BOX_PARTICLES = KEPT * SIMULATED_PARTICLES
 EVALUATION_CELLS = CONFIG.evaluation.grid**3
 TRAINING_PARTICLES = CONFIG.training.subsample * BOX_PARTICLES
+EVALUATIONS = 20  # of the Fourier-space loss in a round
 NETWORKS_AT_ONCE = min(
     CONFIG.training.networks_at_once(BOX_PARTICLES), len(CONFIG.seeds)
 )
@@ -54,8 +55,19 @@ def network_cost(inputs="full"):
 
 
 def passes(training):
-    """Passes over the particles of a training; a full-batch step evaluates them once more."""
-    return training.epochs + 1.5 * training.fourier_steps
+    """Passes over the particles of a training; full-batch evaluations have two forward passes."""
+    return training.epochs + 1.5 * EVALUATIONS * training.fourier_rounds
+
+
+def n_training_boxes(wildcards):
+    """Number of boxes that train an ensemble together."""
+    return len(CONFIG.training_boxes(wildcards.train_box, wildcards.inputs))
+
+
+def training_particles(wildcards):
+    """Particles that one network of an ensemble is trained on."""
+    subsample = CONFIG.training_of(wildcards.inputs).subsample
+    return subsample * BOX_PARTICLES * n_training_boxes(wildcards)
 
 
 def n_radii(wildcards):

@@ -27,6 +27,7 @@ rule predict_spectra:
         ),
     params:
         code=code("predict_spectra"),
+        input_map=input_map_of,
         eigenvalue_cut=eigenvalue_cut_of,
         device=CONFIG.training.device,
     message:
@@ -35,8 +36,46 @@ rule predict_spectra:
         "../scripts/predict_spectra.py"
 
 
+rule predict_multipoles:
+    input:
+        particles=pattern("particles"),
+        halos=pattern("halos"),
+        features=features_of("{box}"),
+        whitening=pattern("whitening", box="{train_box}"),
+        components=components_of,
+        networks=networks_of,
+    output:
+        pattern("multipoles"),
+    log:
+        log_of("predict_multipoles", pattern("multipoles")),
+    benchmark:
+        benchmark_of("predict_multipoles", pattern("multipoles"))
+    threads: threads_for(BOX_PARTICLES)
+    resources:
+        **needs(
+            # positions in both spaces and velocities; grids of sums and transforms
+            megabytes=600 + 40e-6 * BOX_PARTICLES + 24e-6 * EVALUATION_CELLS,
+            seconds=lambda wildcards: 1e-6
+            * network_cost(wildcards.inputs)
+            * BOX_PARTICLES
+            * len(CONFIG.seeds),
+        ),
+    params:
+        code=code("predict_multipoles"),
+        sample=lambda wildcards: section("halo_samples", wildcards.sample),
+        input_map=input_map_of,
+        eigenvalue_cut=eigenvalue_cut_of,
+        evaluation_grid=CONFIG.evaluation.grid,
+        device=CONFIG.training.device,
+    message:
+        "multipoles of {wildcards.smoothing_set} ({wildcards.inputs}) of {wildcards.train_box} on {wildcards.box}"
+    script:
+        "../scripts/predict_multipoles.py"
+
+
 rule cut_slab:
     input:
+        linear_density=pattern("linear_density"),
         particles=pattern("particles"),
         halos=pattern("halos"),
         features=features_of("{box}"),
@@ -49,6 +88,8 @@ rule cut_slab:
         log_of("cut_slab", pattern("slabs")),
     benchmark:
         benchmark_of("cut_slab", pattern("slabs"))
+    # as many as make_features has, for the same δ
+    threads: threads_for(NODES)
     resources:
         **needs(
             megabytes=500 + 40e-6 * BOX_PARTICLES + 12e-6 * NODES,
@@ -56,6 +97,7 @@ rule cut_slab:
         ),
     params:
         code=code("cut_slab"),
+        input_map=input_map_of,
         eigenvalue_cut=eigenvalue_cut_of,
         device=CONFIG.training.device,
         sample=lambda wildcards: section("halo_samples", wildcards.sample),

@@ -7,7 +7,7 @@ from lagbias.stages.cut_slab import cut_slab
 with job.start(snakemake) as task:
     slab = cut_slab(
         task.input,
-        inputs=task.labels["inputs"],
+        inputs=task.params.input_map,
         eigenvalue_cut=task.params.eigenvalue_cut,
         sample=task.settings(HaloSample, "sample"),
         radii=list(task.params.radii),

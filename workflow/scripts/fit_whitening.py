@@ -4,5 +4,5 @@ from lagbias.stages import job
 from lagbias.stages.fit_whitening import fit_whitening
 
 with job.start(snakemake) as task:
-    fitted = fit_whitening(task.input.particles, task.input.features, radii=task.params.radii)
+    fitted = fit_whitening(task.input.features, radii=task.params.radii)
     task.write(fitted)

@@ -1,7 +1,13 @@
-"""Normalised δ, ∇²δ and G2 of one box at one smoothing radius."""
+"""Normalised δ, ∇²δ and G2 of the particles of one box at one smoothing radius."""
 
 from lagbias.stages import job
 from lagbias.stages.make_features import make_features
 
 with job.start(snakemake) as task:
-    task.write(make_features(task.input[0], rf=task.params.rf, threads=task.threads))
+    made = make_features(
+        task.input.linear_density,
+        task.input.particles,
+        rf=task.params.rf,
+        threads=task.threads,
+    )
+    task.write(made)

@@ -1,4 +1,4 @@
-"""Mass-weighted halo overdensity of one sample on the training and the evaluation grid."""
+"""Overdensity of the tracers of one sample on the training and the evaluation grid."""
 
 from lagbias.config.sections import HaloSample
 from lagbias.stages import job
@@ -7,7 +7,7 @@ from lagbias.stages.make_halo_fields import make_halo_fields
 with job.start(snakemake) as task:
     fields = make_halo_fields(
         task.input.halos,
-        sample=task.settings(HaloSample, "sample"),
+        sample=HaloSample.model_validate(task.params.sample),
         cell_size=task.params.cell_size,
         evaluation_grid=task.params.evaluation_grid,
     )

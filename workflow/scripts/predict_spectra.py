@@ -6,7 +6,7 @@ from lagbias.stages.predict_spectra import predict_spectra
 with job.start(snakemake) as task:
     spectra, field = predict_spectra(
         task.input,
-        inputs=task.labels["inputs"],
+        inputs=task.params.input_map,
         eigenvalue_cut=task.params.eigenvalue_cut,
         device=task.params.device,
         threads=task.threads,

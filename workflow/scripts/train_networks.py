@@ -9,7 +9,7 @@ with job.start(snakemake) as task, termination.as_exception():
     train_networks(
         task.input,
         task.settings(TrainingSettings, "training"),
-        inputs=task.labels["inputs"],
+        inputs=task.params.input_map,
         eigenvalue_cut=task.params.eigenvalue_cut,
         outputs=task.outdated(),
         threads=task.threads,

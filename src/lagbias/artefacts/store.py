@@ -7,7 +7,7 @@ give equal files.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +27,7 @@ __all__ = ["SCHEMA", "ArtefactError", "Header", "header", "length", "read", "rea
 _Kind = TypeVar("_Kind")
 
 #: Version of the file layout; raised when older files can no longer be read.
-SCHEMA = 3
+SCHEMA = 4
 _FORMAT = "lagbias"
 _RESERVED = frozenset({"format", "schema", "kind", "provenance"})
 _REMEDY = "Delete it and run the workflow again."
@@ -100,7 +100,7 @@ def write(path: str | Path, thing: Any, *, provenance: Mapping | None = None) ->
         hdf5.write_attributes(file, root)
 
 
-def read(path: str | Path, kind: type[_Kind]) -> _Kind:
+def read(path: str | Path, kind: type[_Kind], *, without: Collection[str] = ()) -> _Kind:
     """Read an artefact.
 
     Parameters
@@ -109,6 +109,8 @@ def read(path: str | Path, kind: type[_Kind]) -> _Kind:
         The file.
     kind : type
         Type that it must hold.
+    without : collection of str, keyword-only
+        Arrays that are not read, and have their default.
 
     Returns
     -------
@@ -125,6 +127,8 @@ def read(path: str | Path, kind: type[_Kind]) -> _Kind:
         root, arguments = hdf5.plain_attributes(file), {}
         known = {name for name, spec in fields.specs(kind).items() if spec.role != "attributes"}
         for name, spec in fields.specs(kind).items():
+            if name in without:
+                continue
             if spec.role == "array":
                 arguments[name] = file[name][()]
             elif spec.role == "arrays":

@@ -3,16 +3,19 @@
 Particles are counted in bins of their features, cell by cell: A_jm is the number of particles of
 bin m in cell j, times the cell's factor. The table f then minimises |A f - (1 + δ_h)|² under
 f ≥ 0 and ⟨f⟩ = 1. The networks' squared loss is the same sum, so the two f can be compared
-(Wu, Muñoz & Eisenstein 2023, §3.1 and Fig. 2).
+(Wu, Muñoz & Eisenstein 2023, §3.1 and Fig. 2). `filtered_normal_equations` leaves the modes with
+k ≥ k_max out of the sum, as the reference does.
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
 from scipy import linalg, optimize, sparse
 
 from lagbias.bias.binned import BinnedF, FeatureBins
+from lagbias.bias.mode_products import filtered_modes, gram_matrix, sharp_filter
 from lagbias.schema import fields
 from lagbias.training.training_set import TrainingSet
 
@@ -20,6 +23,7 @@ __all__ = [
     "LeastSquares",
     "NormalEquations",
     "Solution",
+    "filtered_normal_equations",
     "normal_equations",
     "optimality_residual",
     "solve",
@@ -46,7 +50,10 @@ class LeastSquares(BinnedF):
 
 @dataclass(frozen=True)
 class NormalEquations:
-    """Normal equations of the least-squares problem, dimensionless."""
+    """Normal equations of the least-squares problem, dimensionless.
+
+    A and 1 + δ_h are without their modes k ≥ k_max if the equations are filtered.
+    """
 
     matrix: np.ndarray  # AᵀA, float64, shape (K, K)
     rhs: np.ndarray  # Aᵀ(1 + δ_h), float64, shape (K,)
@@ -67,13 +74,7 @@ def normal_equations(training_set: TrainingSet, bins: FeatureBins) -> NormalEqua
     A drawn particle counts n_j / n_j^sub times, so the weights are fractions of all particles and
     Σ w f is the mean ⟨f⟩ of the model field.
     """
-    index = bins.index(training_set.inputs)
-    cells = len(training_set.target)
-    # a copy, because sum_duplicates changes it in place
-    rows = training_set.cell_start.copy()
-    counts = sparse.csr_array((np.ones(len(index)), index, rows), shape=(cells, bins.n_bins))
-    counts.sum_duplicates()
-    design = sparse.diags_array(training_set.cell_factor.astype(np.float64)) @ counts
+    design = _design(training_set, bins)
     target = training_set.target.astype(np.float64)
     weights = design.sum(axis=0)
     return NormalEquations(
@@ -81,8 +82,79 @@ def normal_equations(training_set: TrainingSet, bins: FeatureBins) -> NormalEqua
         rhs=design.T @ target,
         target_square=float(target @ target),
         weights=weights / weights.sum(),
-        n_cells=cells,
+        n_cells=len(target),
     )
+
+
+def filtered_normal_equations(
+    training_set: TrainingSet, bins: FeatureBins, *, box_size: float, k_max: float, threads: int = 1
+) -> NormalEquations:
+    """Sum the normal equations of the residual field's modes with k < k_max (Wu et al. 2022).
+
+    Each column of A, and 1 + δ_h, is a field on the training grid. Cells without particles count as
+    cells without halos, as in `lagbias.training.fourier`. Memory is at most that of `n_bins`
+    float32 grids.
+
+    Parameters
+    ----------
+    training_set, bins
+        As in `normal_equations`.
+    box_size : float, keyword-only
+        Side L of the periodic box [Mpc/h].
+    k_max : float, keyword-only
+        Smallest wavenumber that is left out [h/Mpc], 1/R_f in the reference.
+    threads : int, keyword-only
+        Threads of the transforms.
+
+    Returns
+    -------
+    NormalEquations
+        Of A and 1 + δ_h without the modes k ≥ k_max; the weights are those of `normal_equations`.
+
+    Raises
+    ------
+    ValueError
+        If the cells are no cubic grid.
+    """
+    side = round(training_set.n_cells ** (1 / 3))
+    if side**3 != training_set.n_cells:
+        raise ValueError(
+            f"A training set of {training_set.n_cells} cells is no cubic grid, so its modes are "
+            "undefined. Use that of a whole box."
+        )
+    design = _design(training_set, bins).tocsc()
+    columns = (design[:, [m]].toarray().ravel() for m in range(bins.n_bins))
+
+    def on_grid(cells: np.ndarray) -> np.ndarray:
+        grid = np.zeros(training_set.n_cells, np.float32)
+        grid[training_set.cell_index] = cells
+        return grid.reshape(side, side, side)
+
+    modes = filtered_modes(
+        map(on_grid, chain(columns, [training_set.target])),
+        sharp_filter(side, box_size, k_max),
+        threads=threads,
+    )
+    products = gram_matrix(modes)
+    weights = design.sum(axis=0)
+    return NormalEquations(
+        matrix=products[:-1, :-1],
+        rhs=products[:-1, -1],
+        target_square=float(products[-1, -1]),
+        weights=weights / weights.sum(),
+        n_cells=len(training_set.target),
+    )
+
+
+def _design(training_set: TrainingSet, bins: FeatureBins) -> sparse.csr_array:
+    """Return A, float64, (occupied cells, K)."""
+    index = bins.index(training_set.inputs)
+    cells = len(training_set.target)
+    # a copy, because sum_duplicates changes it in place
+    rows = training_set.cell_start.copy()
+    counts = sparse.csr_array((np.ones(len(index)), index, rows), shape=(cells, bins.n_bins))
+    counts.sum_duplicates()
+    return sparse.diags_array(training_set.cell_factor.astype(np.float64)) @ counts
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,22 @@ class Weights(Protocol):
         """Return f, float32, shape (len(self), P)."""
 
 
+def _no_cells() -> np.ndarray:
+    return np.empty((0, 0, 0), np.float32)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelField(EvaluationLabels):
-    """Overdensity of an ensemble's average f on the training cells of one box."""
+    """Overdensity of an ensemble's average f, or of another model, on the grids of one box."""
 
     KIND: ClassVar[str] = "model_field"
-    average: np.ndarray = array("1", "cx cy cz", "overdensity of the average f, NGP")
+    average: np.ndarray = array(
+        "1",
+        "cx cy cz",
+        "overdensity on the training cells, NGP; of no cells for baselines",
+        default_factory=_no_cells,
+    )
+    evaluation: np.ndarray = array("1", "x y z", "overdensity on the evaluation grid, CIC")
     box_size: float = number("Mpc/h", "side of the box", default=0.0)
 
 

@@ -12,7 +12,7 @@ from lagbias.runtime.messages import did_you_mean
 if TYPE_CHECKING:
     from lagbias.config.model import Config
 
-__all__ = ["available_figures", "inconsistencies"]
+__all__ = ["BASELINES", "available_figures", "inconsistencies"]
 
 #: Minimum smoothing radius in grid cells: below one, ∇²δ loses over a tenth of its variance.
 CELLS_PER_RADIUS = 1.0
@@ -27,6 +27,9 @@ RESERVED_RUNS = ("paper_scale", "suite")
 #: Files next to the directories of boxes.
 RESERVED_BOXES = ("plan.txt",)
 #: Smoothing radii in paths, as the wildcard `rf` of the workflow matches them.
+#: What networks take in, in paths, and the models that they are compared with.
+RESERVED_INPUTS = ("full", "density", "nested", "cut", "pc2", "least_squares")
+BASELINES = ("polynomial", "transfer", "gaussian", "filtered_least_squares")
 RADIUS_IN_PATHS = re.compile(r"[0-9.]+")
 
 
@@ -54,6 +57,8 @@ def inconsistencies(config: Config) -> Iterator[str]:
     yield from _check_training(config)
     yield from _check_figure_sets(config)
     yield from _check_variants(config)
+    if config.beyond:
+        yield from _check_beyond(config)
 
 
 def _check_names(config: Config) -> Iterator[str]:
@@ -200,3 +205,33 @@ def _check_variants(config: Config) -> Iterator[str]:
         }[name]
         if not suits:
             yield f"variants.{name}.training = {variant.overrides()} is not {name}. {remedy}"
+
+
+def _check_beyond(config: Config) -> Iterator[str]:
+    """Yield values of the comparison that do not fit the run."""
+    chosen, sets = config.beyond, config.threshold_sets()
+    trained = {box for name in chosen.variants for box in _boxes_of(config, name)}
+    if both := sorted(trained & set(chosen.validation)):
+        yield (
+            f"beyond.validation names {both}, on which networks are trained. Name boxes that are "
+            f"used for nothing else."
+        )
+    for name, variant in chosen.variants.items():
+        if name in (*RESERVED_INPUTS, *BASELINES, *config.variants):
+            yield f"beyond.variants.{name} has a name that is taken. Choose another one."
+        for each in variant.sets:
+            if each not in sets:
+                yield _undefined(
+                    f"beyond.variants.{name}.sets", "set", each, sets, "smoothing_sets"
+                )
+    if chosen.best not in chosen.variants:
+        yield _undefined("beyond.best", "variant", chosen.best, chosen.variants, "beyond.variants")
+    if len(radii := config.smoothing_sets.get(chosen.baseline_set, [])) != 1:
+        yield (
+            f"beyond.baseline_set = {chosen.baseline_set} has the radii {radii}. Name a set of one "
+            f"radius."
+        )
+
+
+def _boxes_of(config: Config, inputs: str) -> list[str]:
+    return config.training_boxes(config.boxes.train[0], inputs)

@@ -13,6 +13,8 @@ from pydantic import Field, ValidationError, model_validator
 from lagbias.config.checks import inconsistencies
 from lagbias.config.sections import (
     AbacusSettings,
+    BeyondSettings,
+    BeyondVariant,
     Boxes,
     EmbeddedSettings,
     EvaluationSettings,
@@ -76,6 +78,9 @@ class Config(Section):
     variants: dict[Literal["larger", "longer", "unconstrained"], Variant] = Field(
         default_factory=dict, description="Networks trained otherwise, for single claims."
     )
+    beyond: BeyondSettings | None = Field(
+        default=None, description="The comparison with other models, beyond the paper."
+    )
     evaluation: EvaluationSettings = Field(description="The grid of the power spectra.")
     least_squares: LeastSquaresSettings = Field(
         description="The least-squares estimate of f in bins of δ and ∇²δ."
@@ -106,8 +111,20 @@ class Config(Section):
 
     def training_of(self, inputs: str) -> TrainingSettings:
         """Return the training of networks with some inputs, or of a variant."""
-        variant = self.variants.get(inputs)
+        variant = self.all_variants().get(inputs)
         return self.training.model_copy(update=variant.overrides() if variant else {})
+
+    def all_variants(self) -> dict[str, Variant]:
+        """Return the networks that are trained otherwise, for claims and beyond the paper."""
+        return {**self.variants, **(self.beyond.variants if self.beyond else {})}
+
+    def training_boxes(self, train_box: str, inputs: str) -> list[str]:
+        """Return the boxes that train an ensemble: `train_box`, and those joint with it."""
+        if train_box != self.boxes.train[0]:
+            return [train_box]
+        variant = self.all_variants().get(inputs)
+        joint = variant.joint if isinstance(variant, BeyondVariant) else self.boxes.joint
+        return [train_box, *joint]
 
     def threshold_sets(self) -> list[str]:
         """Return the smoothing sets of the main halo sample: all but that of the thin ranges."""
@@ -115,7 +132,11 @@ class Config(Section):
 
     def box_names(self) -> list[str]:
         """Return the boxes in use, training boxes first, each once."""
-        return list(dict.fromkeys([*self.boxes.train, *self.boxes.validation]))
+        names = [*self.boxes.train, *self.boxes.joint, *self.boxes.validation]
+        if self.beyond:
+            joint = (box for each in self.beyond.variants.values() for box in each.joint)
+            names += [*joint, *self.beyond.validation]
+        return list(dict.fromkeys(names))
 
 
 def format_radius(radius: float) -> str:

@@ -18,12 +18,15 @@ from lagbias.schema.file_names import ARRAY_FORM, numbered_files, split_array
 
 __all__ = [
     "AbacusSettings",
+    "BeyondSettings",
+    "BeyondVariant",
     "Boxes",
     "EmbeddedSettings",
     "EvaluationSettings",
     "FigureSets",
     "FileBox",
     "FilesSettings",
+    "GalaxySettings",
     "GradientPCASettings",
     "HaloFiles",
     "HaloSample",
@@ -439,10 +442,16 @@ class Boxes(Section):
     validation: list[Name] = Field(
         min_length=1, description="Validation boxes; the first one is the main validation box."
     )
+    joint: list[Name] = Field(
+        default_factory=list,
+        description="Boxes whose particles train together with those of the first training box; "
+        "may be empty.",
+    )
 
     @model_validator(mode="after")
     def _check(self):
-        for key, names in (("train", self.train), ("validation", self.validation)):
+        lists = {"train": self.train, "validation": self.validation, "joint": self.joint}
+        for key, names in lists.items():
             if len(set(names)) < len(names):
                 raise ValueError(f"{key} = {names} repeats a box. List each box once.")
         if self.train[0] in self.validation:
@@ -450,6 +459,12 @@ class Boxes(Section):
                 f"{self.train[0]} is both the main training box and a validation box. Validate on "
                 f"boxes that are not used for training."
             )
+        for box in self.joint:
+            if box in (self.train[0], *self.validation):
+                raise ValueError(
+                    f"joint names {box}, which is the main training box or a validation box. "
+                    f"Name other boxes."
+                )
         if self.validation[0] in self.train:
             raise ValueError(
                 f"the main validation box {self.validation[0]} is also a training box. List "
@@ -458,8 +473,29 @@ class Boxes(Section):
         return self
 
 
+class GalaxySettings(Section):
+    """Occupation of halos with central and satellite galaxies (Zheng et al. 2007)."""
+
+    log_min_mass: Number = Field(
+        description="log₁₀ of the mass [Msun/h] at which half of the halos have a central galaxy."
+    )
+    sigma: PositiveNumber = Field(
+        description="Width of the step at `log_min_mass` [decades of mass]."
+    )
+    log_cut_mass: Number = Field(
+        description="log₁₀ of the mass [Msun/h] below which halos have no satellites."
+    )
+    log_mass_1: Number = Field(
+        description="log₁₀ of the mass above the cut [Msun/h] with one satellite on average."
+    )
+    alpha: PositiveNumber = Field(
+        description="Power of the mass above the cut that the number of satellites follows."
+    )
+    seed: Seed = Field(default=0, description="Seed of the galaxies.")
+
+
 class HaloSample(Section):
-    """A halo sample, selected by particle number or by mass; its field is mass weighted."""
+    """A halo sample, selected by particle number or by mass, and the weights of its field."""
 
     min_particles: PositiveInteger | None = Field(
         default=None, description="Minimum number of particles of a halo."
@@ -471,10 +507,25 @@ class HaloSample(Section):
     max_mass: PositiveNumber | None = Field(
         default=None, description="Maximum halo mass [Msun/h]; unlimited if absent."
     )
+    weighting: Literal["mass", "number"] = Field(
+        default="mass",
+        description="Weights of the field: halo `mass` as in the paper, or `number`, one for each "
+        "halo or galaxy.",
+    )
+    galaxies: GalaxySettings | None = Field(
+        default=None,
+        description="Galaxies that populate these halos and make up the field in their place; "
+        "needs weighting = number.",
+    )
+
+    def limits(self) -> dict[str, float | None]:
+        """Return the limits, as arguments of `lagbias.grids.halo_field.select`."""
+        names = ("min_particles", "max_particles", "min_mass", "max_mass")
+        return {name: getattr(self, name) for name in names}
 
     @model_validator(mode="after")
     def _check(self):
-        given = {name for name, value in self if value is not None}
+        given = {name for name, value in self.limits().items() if value is not None}
         particles, masses = {"min_particles", "max_particles"}, {"min_mass", "max_mass"}
         if not given or (given & particles and given & masses):
             raise ValueError(
@@ -487,6 +538,10 @@ class HaloSample(Section):
                 raise ValueError(
                     f"{high} = {bounds[1]:g} is below {low} = {bounds[0]:g}. Swap the limits."
                 )
+        if self.galaxies and self.weighting != "number":
+            raise ValueError(
+                f"weighting = {self.weighting}, but galaxies are counted. Set weighting = number."
+            )
         return self
 
 
@@ -509,6 +564,12 @@ class TrainingSettings(Section):
     )
     hidden_layers: PositiveInteger = Field(description="Number of hidden layers.")
     width: PositiveInteger = Field(description="Neurons per hidden layer.")
+    combinations: Integer = Field(
+        ge=0,
+        description="Linear combinations of its inputs that a network takes in, learned with it, "
+        "at most `width`; 0 means the inputs themselves, as in the paper, and so does any number "
+        "that is not below theirs.",
+    )
     epochs: PositiveInteger = Field(description="Passes over the training set.")
     validation_interval: PositiveInteger = Field(
         description="Epochs between measurements of the loss on the validation box, counted back "
@@ -536,16 +597,18 @@ class TrainingSettings(Section):
     constraint_sample: PositiveInteger = Field(
         description="Number of particles in the sample of the `fixed_sample` penalty."
     )
-    fourier_steps: Integer = Field(
+    fourier_rounds: Integer = Field(
         ge=0,
-        description="Full-batch steps of the Fourier-space loss after the epochs; 0 trains as in "
-        "the paper.",
+        description="Rounds of 20 full-batch evaluations of the Fourier-space loss, minimised with "
+        "L-BFGS after the epochs; 0 trains as in the paper.",
     )
     fourier_cut: PositiveNumber = Field(
-        description="k_c of the low-pass filter exp(-(k/k_c)⁴) of this loss [h/Mpc]."
+        description="k_c of the filter exp(-(k/k_c)⁴) of this loss [h/Mpc]."
     )
-    fourier_learning_rate: PositiveNumber = Field(
-        lt=1, description="Learning rate of the first of these steps; it falls as a cosine."
+    fourier_power_weight: Number = Field(
+        ge=0,
+        description="Weight of (P_model/P_h - 1)² in this loss, averaged over bins of k, beside "
+        "the residual power; 0 gives a regression.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         description="Device for training; `auto` uses CUDA if available."
@@ -553,9 +616,14 @@ class TrainingSettings(Section):
 
     @model_validator(mode="after")
     def _check(self):
-        if self.fourier_steps and self.constraint != "normalise":
+        if self.combinations > self.width:
             raise ValueError(
-                f"fourier_steps = {self.fourier_steps} needs constraint = normalise, not "
+                f"combinations = {self.combinations} exceeds width = {self.width}, the largest "
+                "rank of the first layer. Lower it, or use 0 for all inputs."
+            )
+        if self.fourier_rounds and self.constraint != "normalise":
+            raise ValueError(
+                f"fourier_rounds = {self.fourier_rounds} needs constraint = normalise, not "
                 f"{self.constraint}. Change one of them."
             )
         return self
@@ -601,6 +669,39 @@ class Variant(Section):
     def overrides(self) -> dict[str, Any]:
         """Return the settings that replace those of the section `training`."""
         return self.training.model_dump(exclude_none=True)
+
+
+class BeyondVariant(Variant):
+    """Networks of the comparison that are trained otherwise than in the paper."""
+
+    joint: list[Name] = Field(
+        default_factory=list,
+        description="Boxes that train together with the first training box; may be empty.",
+    )
+
+
+class BeyondSettings(Section):
+    """The comparison of models beyond the paper: `snakemake beyond`."""
+
+    validation: list[Name] = Field(
+        min_length=2, description="Boxes that models are compared on, used for nothing else."
+    )
+    variants: dict[Name, BeyondVariant] = Field(
+        min_length=1, description="Networks trained otherwise, by a name of your choice."
+    )
+    best: Name = Field(description="The one of these that the figures show as the best.")
+    baseline_set: Name = Field(description="The set of one radius that all baselines take in.")
+    pdf_radii: list[PositiveNumber] = Field(
+        min_length=1,
+        description="Gaussian smoothing radii of the one-point distributions [Mpc/h].",
+    )
+    bispectrum_width: PositiveInteger = Field(
+        description="Width of the shells of the bispectrum [2π/L]."
+    )
+    bispectrum_k_max: PositiveNumber = Field(
+        description="Largest wavenumber of its triangles [h/Mpc]; at most 2/3 of the Nyquist "
+        "wavenumber of the evaluation grid."
+    )
 
 
 class EvaluationSettings(Section):

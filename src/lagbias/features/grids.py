@@ -8,33 +8,37 @@ Eisenstein 2023, §2.1).
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import numpy as np
 
 from lagbias.grids.fourier import RealFFT, gaussian_window, wavenumbers
-from lagbias.schema import fields
 
-__all__ = ["FeatureGrids", "feature_grids", "values_at_sites"]
+__all__ = ["FeatureGrids", "feature_grids", "smoothed_density", "values_at_sites"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureGrids:
     """Features of one smoothing radius, normalised on their grid.
 
-    `mean` and `sigma` are those of δ, ∇²δ and G2, in this order.
+    Attributes
+    ----------
+    delta, lap_delta, g2 : ndarray, float32, shape (n, n, n)
+        δ, ∇²δ and G2, of unit variance; the mean of G2 is zero.
+    mean, sigma : ndarray, float64, shape (3,)
+        Their means and standard deviations before [1, (h/Mpc)², 1].
+    box_size : float
+        Side of the box [Mpc/h].
+    rf : float
+        Smoothing radius R_f [Mpc/h].
     """
 
-    KIND: ClassVar[str] = "features"
-    delta: np.ndarray = fields.array("1", "x y z", "δ, unit variance")
-    lap_delta: np.ndarray = fields.array("1", "x y z", "∇²δ, unit variance")
-    g2: np.ndarray = fields.array("1", "x y z", "G2, zero mean and unit variance")
-    mean: np.ndarray = fields.array("1, (h/Mpc)^2, 1", "3", "mean before normalisation")
-    sigma: np.ndarray = fields.array(
-        "1, (h/Mpc)^2, 1", "3", "standard deviation before normalisation"
-    )
-    box_size: float = fields.number("Mpc/h", "side of the box")
-    rf: float = fields.number("Mpc/h", "smoothing radius R_f")
+    delta: np.ndarray
+    lap_delta: np.ndarray
+    g2: np.ndarray
+    mean: np.ndarray
+    sigma: np.ndarray
+    box_size: float
+    rf: float
 
 
 def feature_grids(
@@ -65,10 +69,7 @@ def feature_grids(
     n = delta.shape[0]
     fft = RealFFT(n, threads=threads)
     k = wavenumbers(n, box_size)
-    modes = fft.forward(delta)
-    windows = [gaussian_window(axis**2, rf) for axis in k]
-    _multiply(modes, lambda x: windows[0][x] * windows[1][0] * windows[2][0], out=modes)
-
+    modes = _smoothed_modes(fft, delta, k, rf)
     scratch_modes, lap_delta = fft.empty_modes(), fft.empty_field()
     g2 = _traceless_shear_squared(fft, modes, k, scratch_modes, scratch_field=lap_delta)
     _multiply(modes, lambda x: -(k[0][x] ** 2 + k[1][0] ** 2 + k[2][0] ** 2), out=scratch_modes)
@@ -98,6 +99,25 @@ def feature_grids(
         box_size=float(box_size),
         rf=float(rf),
     )
+
+
+def smoothed_density(
+    delta: np.ndarray, box_size: float, rf: float, *, threads: int = 1
+) -> np.ndarray:
+    """Smooth a density: the δ of `feature_grids`, bit for bit, before it is normalised.
+
+    Parameters
+    ----------
+    delta, box_size, rf, threads
+        As in `feature_grids`.
+
+    Returns
+    -------
+    ndarray, float32, shape (n, n, n)
+        Smoothed overdensity, dimensionless.
+    """
+    fft = RealFFT(len(delta), threads=threads)
+    return fft.inverse(_smoothed_modes(fft, delta, wavenumbers(len(delta), box_size), rf))
 
 
 def values_at_sites(grids: Iterable[np.ndarray], sites: np.ndarray) -> np.ndarray:
@@ -130,6 +150,16 @@ def values_at_sites(grids: Iterable[np.ndarray], sites: np.ndarray) -> np.ndarra
             )
         columns.append(grid.reshape(-1)[sites])
     return np.stack(columns, axis=1)
+
+
+def _smoothed_modes(
+    fft: RealFFT, delta: np.ndarray, k: tuple[np.ndarray, np.ndarray, np.ndarray], rf: float
+) -> np.ndarray:
+    """Return the modes of a density, multiplied by the window."""
+    modes = fft.forward(delta)
+    windows = [gaussian_window(axis**2, rf) for axis in k]
+    _multiply(modes, lambda x: windows[0][x] * windows[1][0] * windows[2][0], out=modes)
+    return modes
 
 
 def _multiply(modes: np.ndarray, factor: Callable[[int], np.ndarray], *, out: np.ndarray) -> None:

@@ -27,8 +27,7 @@ def input_matrix(
         ``full``: the 2n + 1 whitened features (eq. 2.4). ``density``: those of δ and ∇²δ only, as
         in the comparison with least squares (§3.1). ``nested``: n δ, the ∇²δ of the smallest
         radius and n G2, whitened (footnote 1). ``cut``: the whitened directions of largest
-        eigenvalues (footnote 2). ``pc2``: the first two components of ∇f (§4). ``larger``,
-        ``longer`` and ``unconstrained``: those of ``full``, for networks trained otherwise.
+        eigenvalues (footnote 2). ``pc2``: the first two components of ∇f (§4).
     fitted : Whitening
         The whitening of the training box's features.
     components : ndarray, float64, shape (d, 3n), optional
@@ -90,5 +89,4 @@ _INPUTS: dict[str, Callable[..., np.ndarray]] = {
     "nested": _nested,
     "cut": _cut,
     "pc2": _pc2,
-    **dict.fromkeys(("larger", "longer", "unconstrained"), _full),
 }

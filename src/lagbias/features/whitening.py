@@ -7,13 +7,14 @@ the eigenvalues; the directions of smallest variance, mostly noise, are dropped.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 
 from lagbias.schema import fields
 
-__all__ = ["Whitening", "apply_map", "decompose", "fit", "fit_at_sites"]
+__all__ = ["Whitening", "apply_map", "decompose", "fit", "fit_particles"]
 
 _CHUNK_ROWS = 1 << 18
 _PARTICLES_AT_ONCE = 1 << 20
@@ -106,19 +107,19 @@ def fit(theta_chunks: Iterable[np.ndarray], smoothing_radii: Sequence[float]) ->
     return replace(decompose(product / (n_particles - 1), radii), n_particles=n_particles)
 
 
-def fit_at_sites(
-    features_at: Callable[[np.ndarray], np.ndarray],
-    sites: np.ndarray,
+def fit_particles(
+    features_of: Callable[[slice], np.ndarray],
+    n_particles: int,
     smoothing_radii: Sequence[float],
 ) -> Whitening:
-    """Fit the whitening of the features at the sites of particles, a million at a time.
+    """Fit the whitening of the features of particles, a million at a time.
 
     Parameters
     ----------
-    features_at : callable
-        Takes sites (p,) and returns their features (p, 3n), as `fit` needs them.
-    sites : ndarray, int32, shape (P,)
-        Lagrangian sites of the training box's particles.
+    features_of : callable
+        Takes a slice of particles and returns their features (p, 3n), as `fit` needs them.
+    n_particles : int
+        Particles of the training box.
     smoothing_radii : sequence of float, length n
         R_f of the features [Mpc/h].
 
@@ -127,8 +128,10 @@ def fit_at_sites(
     ValueError
         As in `decompose`.
     """
-    parts = np.array_split(sites, 1 + sites.size // _PARTICLES_AT_ONCE)
-    return fit((features_at(part) for part in parts), smoothing_radii)
+    n_parts = 1 + n_particles // _PARTICLES_AT_ONCE
+    each, more = divmod(n_particles, n_parts)  # the first parts have one more
+    edges = [part * each + min(part, more) for part in range(n_parts + 1)]
+    return fit((features_of(slice(*part)) for part in pairwise(edges)), smoothing_radii)
 
 
 def decompose(covariance: np.ndarray, smoothing_radii: Sequence[float]) -> Whitening:

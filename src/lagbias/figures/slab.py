@@ -85,7 +85,7 @@ def cut(
     if delta.shape != (region.n_side,) * 3:
         raise ValueError(
             f"delta has shape {delta.shape}, but the region is on an initial grid of "
-            f"{region.n_side} nodes per side; use the features of the same box."
+            f"{region.n_side} nodes per side; use the density of the same box."
         )
     rows = layer_rows(region, positions, sites)
     origin = region.places(region.nodes(sites[rows]))

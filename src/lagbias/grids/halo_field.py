@@ -1,4 +1,4 @@
-"""Mass-weighted halo field, the target of the model."""
+"""Weighted halo or galaxy field, the target of the model."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,14 +8,14 @@ import numpy as np
 from lagbias.grids import paint
 from lagbias.schema import fields
 
-__all__ = ["HaloFields", "mass_weighted_overdensity", "select"]
+__all__ = ["HaloFields", "select", "shot_noise", "weighted_overdensity"]
 
 _SCHEMES = {"ngp": paint.paint_ngp, "cic": paint.paint_cic}
 
 
 @dataclass(frozen=True, kw_only=True)
 class HaloFields:
-    """Mass-weighted halo overdensity of one sample in one box."""
+    """Overdensity of the halos or galaxies of one sample in one box."""
 
     KIND: ClassVar[str] = "halo_fields"
     training: np.ndarray = fields.array("1", "cx cy cz", "overdensity on the training cells, NGP")
@@ -25,6 +25,9 @@ class HaloFields:
     min_mass: float = fields.number("Msun/h", "smallest halo mass")
     max_mass: float = fields.number("Msun/h", "largest halo mass")
     mean_mass: float = fields.number("Msun/h", "mass-weighted mean halo mass")
+    n_galaxies: int = fields.number("1", "galaxies in these halos; 0 if halos are painted")
+    shot_noise: float = fields.number("(Mpc/h)^3", "V Σw²/(Σw)² of the weights w")
+    weighting: str = fields.label("weights of halos or galaxies: mass or number")
     box: str = fields.label("box")
     sample: str = fields.label("halo sample")
 
@@ -82,17 +85,17 @@ def select(
     return chosen
 
 
-def mass_weighted_overdensity(
-    positions: np.ndarray, mass: np.ndarray, box_size: float, n_grid: int, *, scheme: str
+def weighted_overdensity(
+    positions: np.ndarray, weights: np.ndarray, box_size: float, n_grid: int, *, scheme: str
 ) -> np.ndarray:
-    """Paint the mass-weighted halo overdensity: 1 + δ_h = Σ M / mean (paper §2.1).
+    """Paint a weighted overdensity: 1 + δ_h = Σ w / mean, with w = M in the paper (§2.1).
 
     Parameters
     ----------
-    positions : ndarray, (H, 3)
-        Halo centres [Mpc/h].
-    mass : ndarray, (H,)
-        Halo masses [Msun/h].
+    positions : ndarray, (T, 3)
+        Halo centres or galaxies [Mpc/h].
+    weights : ndarray, (T,)
+        Halo masses, or ones to count; in any units.
     box_size : float
         Side of the box [Mpc/h].
     n_grid : int
@@ -105,6 +108,12 @@ def mass_weighted_overdensity(
     ndarray of float32, (n_grid, n_grid, n_grid)
         Overdensity δ_h, dimensionless.
     """
-    weights = (mass / np.mean(mass, dtype=np.float64)).astype(np.float32)
-    field = _SCHEMES[scheme](positions, box_size, n_grid, weights=weights)
+    scaled = (weights / np.mean(weights, dtype=np.float64)).astype(np.float32)
+    field = _SCHEMES[scheme](positions, box_size, n_grid, weights=scaled)
     return paint.overdensity(field).astype(np.float32)
+
+
+def shot_noise(weights: np.ndarray, box_size: float) -> float:
+    """Return the power V Σw²/(Σw)² of unclustered points with weights w (T,) [(Mpc/h)³]."""
+    w = weights.astype(np.float64)
+    return float(box_size**3 * np.sum(w**2) / np.sum(w) ** 2)

@@ -15,6 +15,7 @@ __all__ = [
     "auto_power",
     "correlation_coefficient",
     "cross_power",
+    "geometry",
     "mode_weighted_mean",
     "uncorrelated_power",
 ]
@@ -74,7 +75,7 @@ def cross_power(modes_a: np.ndarray, modes_b: np.ndarray, box_size: float) -> Po
             f"modes have shapes {modes_a.shape} and {modes_b.shape}; power spectra need two arrays "
             "(N, N, N//2 + 1), the real transforms of equal cubic grids."
         )
-    squared, plane, weight, bin_of = _geometry(n)
+    squared, plane, weight, bin_of = geometry(n)
     inside = slice(1, n // 2 + 1)  # bin 0 is the mean of the fields
     total = np.zeros(bin_of[-1] + 1)
     for x_squared, a, b in zip(squared, modes_a, modes_b, strict=True):
@@ -164,7 +165,7 @@ def mode_weighted_mean(
     return np.average(np.asarray(ratio, np.float64)[..., chosen], axis=-1, weights=n_modes[chosen])
 
 
-def _geometry(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def geometry(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return nx², ny² + nz² of a plane, the weight of each nz, and the bin of each |n|²."""
     axis = np.minimum(np.arange(n), n - np.arange(n))
     half = np.arange(n // 2 + 1)
@@ -176,7 +177,7 @@ def _geometry(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 @lru_cache(maxsize=1)
 def _mode_counts(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of modes in each bin and the sum of their |n|, both float64."""
-    squared, plane, weight, bin_of = _geometry(n)
+    squared, plane, weight, bin_of = geometry(n)
     in_plane = np.bincount(plane.ravel(), np.broadcast_to(weight, plane.shape).ravel())
     modes = np.zeros(len(bin_of))  # by |n|²
     for x_squared in squared:

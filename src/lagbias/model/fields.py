@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lagbias.features.grids import feature_grids, values_at_sites
-from lagbias.grids.halo_field import mass_weighted_overdensity
+from lagbias.grids.halo_field import weighted_overdensity
 from lagbias.model import arguments
 
 __all__ = ["features_of", "halo_overdensity"]
@@ -68,4 +68,4 @@ def halo_overdensity(
     size = arguments.checked_box_size(box_size)
     found = arguments.checked_positions("positions", positions, size)
     weights = arguments.checked_masses(masses, len(found))
-    return mass_weighted_overdensity(found, weights, size, grid, scheme="cic")
+    return weighted_overdensity(found, weights, size, grid, scheme="cic")

@@ -17,8 +17,8 @@ from lagbias.bias.ensemble_training import MEAN_STRIDE, VALIDATION_SEED, train_e
 from lagbias.config.model import wrong_value
 from lagbias.config.sections import TrainingSettings
 from lagbias.features.inputs import input_matrix
-from lagbias.features.whitening import apply_map, fit_at_sites
-from lagbias.grids.halo_field import mass_weighted_overdensity
+from lagbias.features.whitening import apply_map, fit_particles
+from lagbias.grids.halo_field import weighted_overdensity
 from lagbias.model import alignment, arguments
 from lagbias.model.fields import features_of
 from lagbias.model.model import Model
@@ -39,6 +39,7 @@ DEFAULTS = TrainingSettings(
     sampling="even",
     hidden_layers=5,
     width=64,
+    combinations=0,
     epochs=20,
     validation_interval=4,
     learning_rate=2.0e-3,
@@ -48,15 +49,17 @@ DEFAULTS = TrainingSettings(
     loss="squared",
     constraint="normalise",
     constraint_sample=100_000,
-    fourier_steps=0,
-    fourier_cut=0.35,
-    fourier_learning_rate=1.0e-3,
+    fourier_rounds=0,
+    fourier_cut=0.5,
+    fourier_power_weight=10.0,
     device="auto",
 )
 _STEPS_PER_EPOCH = 675
 _PARTICLES_PER_CELL = 30
 #: Cells of the batches in small boxes: fewer make noisy steps.
 _FEWEST_CELLS = 10
+#: Of the grid of the Fourier-space loss [Mpc/h], about.
+_EVALUATION_CELL = 2.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class _Box:
     position: np.ndarray
     site: np.ndarray
     halo_field: np.ndarray
+    evaluation: np.ndarray
     box_size: float
 
     @classmethod
@@ -80,20 +84,23 @@ class _Box:
         lagrangian_index: np.ndarray | None,
         size: float,
     ) -> _Box:
-        """Check the arguments of `fit` and paint the halos on the training cells."""
+        """Check the arguments of `fit` and paint the halos on both grids."""
         density = arguments.checked_density(linear_density)
         position = arguments.checked_positions("positions", positions, size)
         site = arguments.checked_sites(lagrangian_index, len(position), len(density))
-        site, position = sort_by_site(site.copy(), position, density.size)
+        site, (position,) = sort_by_site(site.copy(), [position], density.size)
         halos = arguments.checked_positions("halo_positions", halo_positions, size)
         masses = arguments.checked_masses(halo_masses, len(halos))
         alignment.check(density, site, position, size, halos)
-        field = mass_weighted_overdensity(halos, masses, size, n_cells, scheme="ngp")
-        return cls(density, position, site, field, size)
+        field = weighted_overdensity(halos, masses, size, n_cells, scheme="ngp")
+        grid = 2 * round(size / _EVALUATION_CELL / 2)
+        evaluation = weighted_overdensity(halos, masses, size, grid, scheme="cic")
+        return cls(density, position, site, field, evaluation, size)
 
     def samples(
         self,
-        inputs_at: Callable[[np.ndarray], np.ndarray],
+        features_at: Callable[[np.ndarray], np.ndarray],
+        matrix: np.ndarray,
         settings: TrainingSettings,
         seeds: Sequence[int],
     ) -> list[TrainingSet]:
@@ -102,12 +109,13 @@ class _Box:
             self.position,
             self.site,
             self.halo_field,
-            inputs_at,
+            lambda rows: apply_map(features_at(self.site[rows]), matrix),
             box_size=self.box_size,
             n_side=len(self.density),
             fraction=settings.subsample,
             sampling=settings.sampling,
             seeds=seeds,
+            evaluation=self.evaluation if settings.fourier_rounds else None,
         )
 
 
@@ -207,16 +215,13 @@ def fit(
     settings = _settings(box, n_cells, device, training)
     log.info("Computing the features of %d smoothing radii.", len(radii))
     features_at = features_of(box.density, size, radii, threads)
-    matrix = input_matrix("full", fit_at_sites(features_at, box.site, list(radii)))
-
-    def inputs_at(sites: np.ndarray) -> np.ndarray:
-        return apply_map(features_at(sites), matrix)
-
+    whitening = fit_particles(lambda rows: features_at(box.site[rows]), len(box.site), list(radii))
+    matrix = input_matrix("full", whitening)
     networks = train_ensemble(
-        partial(box.samples, inputs_at, settings),
+        partial(box.samples, features_at, matrix, settings),
         settings,
         seeds=seeds,
-        every=inputs_at(box.site[::MEAN_STRIDE]),
+        every=apply_map(features_at(box.site[::MEAN_STRIDE]), matrix),
         validation=_validation_sample(validation, n_cells, size, radii, matrix, settings, threads),
         at_once=settings.networks_at_once(len(box.position), threads),
         device=choose_device(device),
@@ -280,9 +285,7 @@ def _validation_sample(
         return None
     box = _Box.of(n_cells, **{"lagrangian_index": None, **validation}, size=box_size)
     features_at = features_of(box.density, box_size, radii, threads)
-    (sample,) = box.samples(
-        lambda sites: apply_map(features_at(sites), matrix), settings, [VALIDATION_SEED]
-    )
+    (sample,) = box.samples(features_at, matrix, settings, [VALIDATION_SEED])
     return sample
 
 

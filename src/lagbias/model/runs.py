@@ -62,9 +62,9 @@ def from_ensemble(directory: str | Path) -> Model:
     components = run / "gradient_pca" / first.train_box / first.sample / of_set.name
     params = store.header(paths[0]).provenance.get("params", {})
     matrix = load_input_matrix(
-        first.inputs,
+        params["input_map"],
         whitening,
-        components if first.inputs == "pc2" else None,
+        components if params["input_map"] == "pc2" else None,
         params.get("eigenvalue_cut"),
     )
     radii = store.read_array(whitening, Whitening, "smoothing_radii")

@@ -46,6 +46,7 @@ _ARRAYS = {
     "linear_density.delta": ("nnn", np.float32),
     "particles.lagrangian_site": ("p", np.int32),
     "particles.position": ("p3", np.float32),
+    "particles.velocity": ("v3", np.float32),
     "halos.position": ("h3", np.float32),
     "halos.mass": ("h", np.float32),
     "halos.particles": ("h", np.int32),
@@ -76,6 +77,10 @@ class LinearDensity(_Part):
     )
 
 
+def _no_velocity() -> np.ndarray:
+    return np.empty((0, 3), np.float32)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Particles(_Part):
     """Particles, with their Lagrangian sites and final positions.
@@ -91,6 +96,12 @@ class Particles(_Part):
         code="i",
     )
     position: np.ndarray = array("Mpc/h", "particle 3", "final comoving position in [0, L)")
+    velocity: np.ndarray = array(
+        "km/s",
+        "moving 3",
+        "peculiar velocity of every particle, or of none if the source has no velocities",
+        default_factory=_no_velocity,
+    )
 
     @property
     def n_grid(self) -> int:
@@ -129,12 +140,16 @@ class Box:
         halo_particles: np.ndarray,
         halo_velocity: np.ndarray,
         attributes: Mapping[str, Any],
+        velocity: np.ndarray | None = None,
     ) -> Box:
-        """Build a box from the arrays of its three parts."""
+        """Build a box from the arrays of its three parts; `velocity` is that of particles."""
         return cls(
             linear_density=LinearDensity(delta=delta, attributes=attributes),
             particles=Particles(
-                lagrangian_site=lagrangian_site, position=position, attributes=attributes
+                lagrangian_site=lagrangian_site,
+                position=position,
+                velocity=_no_velocity() if velocity is None else velocity,
+                attributes=attributes,
             ),
             halos=Halos(
                 position=halo_position,
@@ -198,6 +213,7 @@ def _attribute_problems(attributes: Mapping[str, Any]) -> Iterator[str]:
 def _shape_problems(box: Box) -> Iterator[str]:
     lengths = {"3": 3, "n": len(box.linear_density.delta)}
     lengths |= {"p": len(box.particles.position), "h": len(box.halos.mass)}
+    lengths["v"] = lengths["p"] if len(box.particles.velocity) else 0
     for name, (axes, dtype) in _ARRAYS.items():
         found, shape = attrgetter(name)(box), tuple(lengths[axis] for axis in axes)
         if found.shape != shape or found.dtype != dtype:

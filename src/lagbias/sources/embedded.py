@@ -85,23 +85,23 @@ def make_box(
         threads=threads,
     )
     halos = halo_properties(labels, positions, velocities, box_size=box_size)
-    del velocities, labels
+    del labels
     linear_density = fft.inverse(modes)
     linear_density *= np.float32(background.growth(scale_factor))
     sites = kept_sites(
         n_side, settings.kept_fraction, settings.kept_sampling, np.random.default_rng((seed, 1))
     )
     attributes = _attributes(settings, background, seed)
+    to_kms = background.velocity_factor(scale_factor)
     return Box.from_arrays(
         delta=linear_density,
         lagrangian_site=sites,
         position=positions[sites],
+        velocity=velocities[sites] * np.float32(to_kms),
         halo_position=_as_float32_in_box(halos.positions, box_size),
         halo_mass=(halos.particles * attributes["particle_mass"]).astype(np.float32),
         halo_particles=halos.particles,
-        halo_velocity=(halos.velocities * background.velocity_factor(scale_factor)).astype(
-            np.float32
-        ),
+        halo_velocity=(halos.velocities * to_kms).astype(np.float32),
         attributes=attributes,
     )
 

@@ -19,16 +19,16 @@ def lagrangian_nodes(particles_per_side: int, n_grid: int) -> np.ndarray:
 
 
 def sort_by_site(
-    lagrangian_site: np.ndarray, position: np.ndarray, n_sites: int
-) -> tuple[np.ndarray, np.ndarray]:
+    lagrangian_site: np.ndarray, vectors: list[np.ndarray], n_sites: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Sort particles by their sites (stable counting sort).
 
     Parameters
     ----------
     lagrangian_site : ndarray, int32, shape (P,)
         Flat index of each particle's node; overwritten.
-    position : ndarray, float32, shape (P, 3)
-        Positions [Mpc/h].
+    vectors : list of ndarray, float32, shape (P, 3), or (0, 3) if absent
+        Positions [Mpc/h], velocities [km/s]; replaced in the list.
     n_sites : int
         Nodes of the grid.
 
@@ -36,8 +36,8 @@ def sort_by_site(
     -------
     lagrangian_site : ndarray, int32, shape (P,)
         Ascending.
-    position : ndarray, float32, shape (P, 3)
-        In that order [Mpc/h].
+    vectors : list of ndarray, float32, shape (P, 3) or (0, 3)
+        In that order.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def sort_by_site(
 
     Notes
     -----
-    Memory: the positions once more, and one 32-bit counter per node.
+    Memory: one of the vectors once more, and two 32-bit counters per node.
     """
     lowest, highest = lagrangian_site.min(initial=0), lagrangian_site.max(initial=0)
     if lowest < 0 or highest >= n_sites:
@@ -55,10 +55,14 @@ def sort_by_site(
             "particles and the density belong to different simulations."
         )
     starts = _starts(lagrangian_site, n_sites)
-    in_order = np.empty_like(position)
-    _scatter(lagrangian_site, position, starts, in_order)
+    for number, vector in enumerate(vectors):
+        if len(vector):
+            in_order = np.empty_like(vector)
+            _scatter(lagrangian_site, vector, starts.copy(), in_order)
+            vectors[number] = in_order
+        del vector  # out of memory before the next
     _fill(starts, lagrangian_site)
-    return lagrangian_site, in_order
+    return lagrangian_site, vectors
 
 
 @numba.njit(cache=True)
@@ -76,19 +80,18 @@ def _starts(sites, n_sites):
 
 
 @numba.njit(cache=True)
-def _scatter(sites, position, starts, in_order):
+def _scatter(sites, vector, starts, in_order):
     """Copy each particle to its place; `starts` becomes the end of each site."""
     for particle in range(len(sites)):
         place = starts[sites[particle]]
         starts[sites[particle]] = place + np.uint32(1)
         for axis in range(3):
-            in_order[place, axis] = position[particle, axis]
+            in_order[place, axis] = vector[particle, axis]
 
 
 @numba.njit(cache=True)
-def _fill(ends, sites):
+def _fill(starts, sites):
     """Write the sites in ascending order."""
-    first = np.uint32(0)
-    for site in range(len(ends)):
-        sites[first : ends[site]] = site
-        first = ends[site]
+    for site in range(len(starts) - 1):
+        sites[starts[site] : starts[site + 1]] = site
+    sites[starts[-1] :] = len(starts) - 1

@@ -11,10 +11,10 @@ from lagbias.bias.ensemble import Ensemble
 from lagbias.features.inputs import input_matrix
 from lagbias.features.whitening import Whitening, apply_map
 from lagbias.runtime.device import choose_device
-from lagbias.stages.sites import load_at_sites
+from lagbias.stages.particle_features import load_features
 from lagbias.training.network import Network
 
-__all__ = ["load_ensemble", "load_input_matrix", "load_inputs_at_sites"]
+__all__ = ["load_ensemble", "load_input_matrix", "load_inputs_of"]
 
 
 def load_input_matrix(
@@ -28,11 +28,14 @@ def load_input_matrix(
     return input_matrix(inputs, store.read(whitening, Whitening), matrix, eigenvalue_cut)
 
 
-def load_inputs_at_sites(
+def load_inputs_of(
     features: Sequence[str | Path], matrix: np.ndarray
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function that reads a network's inputs (P, n_inputs) at sites (P,)."""
-    return lambda sites: apply_map(load_at_sites(features, sites), matrix)
+) -> Callable[[slice | np.ndarray], np.ndarray]:
+    """Return a function that reads a network's inputs (P, n_inputs) of particles.
+
+    It takes their rows, as `lagbias.stages.particle_features.load_features` does.
+    """
+    return lambda rows: apply_map(load_features(features, rows), matrix)
 
 
 def load_ensemble(paths: Sequence[str | Path], *, device: str = "auto") -> tuple[Ensemble, list]:

@@ -17,7 +17,7 @@ __all__ = ["evaluate"]
 
 def evaluate(
     weights: Weights,
-    inputs_at: Callable[[np.ndarray], np.ndarray],
+    inputs_of: Callable[[slice], np.ndarray],
     particles: str | Path,
     halo_fields: str | Path,
     *,
@@ -26,20 +26,25 @@ def evaluate(
 ) -> tuple[Spectra, ModelField]:
     """Paint the halo field of networks or tables on a box, and measure its spectra.
 
-    `inputs_at` takes sites (P,) and returns what `weights` takes in. The result has no labels.
+    `inputs_of` takes a slice of particles and returns what `weights` takes in. The result has no
+    labels.
     """
-    box, target = store.read(particles, Particles), store.read(halo_fields, HaloFields)
+    target = store.read(halo_fields, HaloFields)
     painted = model_fields(
         weights,
-        lambda rows: inputs_at(box.lagrangian_site[rows]),
-        box.position,
-        box_size=box.box_size,
+        inputs_of,
+        store.read_array(particles, Particles, "position"),
+        box_size=target.box_size,
         n_grid=len(target.evaluation),
         n_cells=len(target.training),
         threads=threads,
     )
     spectra = measure_spectra(
-        painted, target.evaluation, box_size=box.box_size, seeds=seeds, threads=threads
+        painted, target.evaluation, box_size=target.box_size, seeds=seeds, threads=threads
     )
-    field = overdensity(painted.in_cells).astype(np.float32)
-    return spectra, ModelField(average=field, box_size=box.box_size)
+    field = ModelField(
+        average=overdensity(painted.in_cells).astype(np.float32),
+        evaluation=overdensity(painted.fields.mean(axis=0)).astype(np.float32),
+        box_size=target.box_size,
+    )
+    return spectra, field

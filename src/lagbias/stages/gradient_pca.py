@@ -9,7 +9,7 @@ from lagbias.bias import component_fit
 from lagbias.bias.components import GradientPCA
 from lagbias.features.whitening import Whitening, apply_map
 from lagbias.stages.ensembles import load_ensemble
-from lagbias.stages.sites import load_at_sites, load_sites
+from lagbias.stages.particle_features import count_particles, load_features
 
 __all__ = ["gradient_pca"]
 
@@ -19,13 +19,13 @@ _SEED = 0  # of the sample of particles
 def gradient_pca(paths: Mapping, *, particles: int, device: str, threads: int) -> GradientPCA:
     """Differentiate the average f at a random sample of particles and find its components.
 
-    `paths`: ``networks``, ``whitening``, ``particles`` and ``features``.
+    `paths`: ``networks``, ``whitening`` and ``features``.
     """
     ensemble, _ = load_ensemble(paths["networks"], device=device)
     fitted = store.read(paths["whitening"], Whitening)
-    sites = load_sites(paths["particles"])
-    count = min(particles, sites.size)
-    sites = sites[np.random.default_rng(_SEED).choice(sites.size, count, replace=False)]
-    inputs = apply_map(load_at_sites(paths["features"], sites), fitted.matrix)
+    available = count_particles(paths["features"])
+    count = min(particles, available)
+    rows = np.random.default_rng(_SEED).choice(available, count, replace=False)
+    inputs = apply_map(load_features(paths["features"], rows), fitted.matrix)
     f, gradients = ensemble.average_f_and_gradient(inputs, threads=threads)
     return component_fit.fit(gradients, fitted.matrix, fitted.smoothing_radii, inputs=inputs, f=f)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lagbias.bias import least_squares as fit
 from lagbias.bias.binned import make_bins
+from lagbias.stages.particle_features import load_features
 from lagbias.stages.samples import load_samples
-from lagbias.stages.sites import load_at_sites
+from lagbias.stages.training_boxes import TrainingBox
 
 if TYPE_CHECKING:
     from lagbias.config.sections import LeastSquaresSettings, TrainingSettings
@@ -20,9 +21,7 @@ __all__ = ["least_squares"]
 
 
 def least_squares(
-    particles: str | Path,
-    features: Sequence[str | Path],
-    halo_fields: str | Path,
+    box: TrainingBox,
     settings: LeastSquaresSettings,
     training: TrainingSettings,
     *,
@@ -30,9 +29,8 @@ def least_squares(
 ) -> fit.LeastSquares:
     """Solve for f in bins of δ and ∇²δ, once for the sub-sample of each seed."""
     samples = load_samples(
-        particles,
-        halo_fields,
-        lambda sites: load_at_sites(features, sites, columns=2),
+        box,
+        partial(load_features, box.features, columns=2),
         fraction=training.subsample,
         sampling=training.sampling,
         seeds=seeds,

@@ -1,12 +1,13 @@
 """Halo field of the least-squares f on one box, and its spectra."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from lagbias.artefacts import store
 from lagbias.bias.least_squares import LeastSquares
 from lagbias.bias.spectra import Spectra
 from lagbias.stages.evaluation import evaluate
-from lagbias.stages.sites import load_at_sites
+from lagbias.stages.particle_features import load_features
 
 __all__ = ["predict_least_squares"]
 
@@ -19,7 +20,7 @@ def predict_least_squares(paths: Mapping, *, threads: int) -> Spectra:
     tables = store.read(paths["least_squares"], LeastSquares)
     spectra, _ = evaluate(
         tables,
-        lambda sites: load_at_sites(paths["features"], sites, columns=2),
+        partial(load_features, paths["features"], columns=2),
         paths["particles"],
         paths["halo_fields"],
         seeds=tables.seeds,

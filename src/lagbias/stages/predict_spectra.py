@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from lagbias.bias.prediction import ModelField
 from lagbias.bias.spectra import Spectra
-from lagbias.stages.ensembles import load_ensemble, load_input_matrix, load_inputs_at_sites
+from lagbias.stages.ensembles import load_ensemble, load_input_matrix, load_inputs_of
 from lagbias.stages.evaluation import evaluate
 
 __all__ = ["predict_spectra"]
@@ -20,7 +20,7 @@ def predict_spectra(
     """
     ensemble, seeds = load_ensemble(paths["networks"], device=device)
     matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"), eigenvalue_cut)
-    inputs_at = load_inputs_at_sites(paths["features"], matrix)
+    inputs_of = load_inputs_of(paths["features"], matrix)
     return evaluate(
-        ensemble, inputs_at, paths["particles"], paths["halo_fields"], seeds=seeds, threads=threads
+        ensemble, inputs_of, paths["particles"], paths["halo_fields"], seeds=seeds, threads=threads
     )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lagbias.artefacts import store
+import numpy as np
+
 from lagbias.bias.ensemble_training import MEAN_STRIDE, VALIDATION_SEED, train_ensemble
 from lagbias.runtime import checkpoints
 from lagbias.runtime.device import choose_device
-from lagbias.sources.base import Particles
-from lagbias.stages.ensembles import load_input_matrix, load_inputs_at_sites
+from lagbias.stages.ensembles import load_input_matrix, load_inputs_of
+from lagbias.stages.particle_features import count_particles
 from lagbias.stages.samples import load_samples
-from lagbias.stages.sites import load_sites
+from lagbias.stages.training_boxes import TrainingBox, training_boxes
 from lagbias.training.network import Network
+from lagbias.training.training_set import TrainingSet, join
 
 if TYPE_CHECKING:
     from lagbias.config.sections import TrainingSettings
@@ -35,30 +37,36 @@ def train_networks(
 ) -> None:
     """Draw the sub-samples of both boxes and train networks on those of one of them.
 
-    `paths`: ``particles``, ``features``, ``halo_fields``, the same with the prefix ``validation_``,
+    `paths`: ``particles``, ``features``, ``halo_fields`` of one or several training boxes (see
+    `lagbias.stages.training_boxes`), those of the validation box with the prefix ``validation_``,
     ``whitening`` and, for ``pc2``, ``components``; `eigenvalue_cut` is for ``cut``. `outputs` has a
     file for each seed, that of sub-sample, weights and batches. `threads` networks are trained at
     once, and each is handed to `write`, with its file, when it is done. Where the constraint is
-    ``normalise``, ⟨f⟩ is 1 over the training box.
+    ``normalise``, ⟨f⟩ is 1 over the training boxes.
     """
     if not outputs:
         return
     matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"), eigenvalue_cut)
-    samples = partial(load_samples, fraction=settings.subsample, sampling=settings.sampling)
-    inputs_at = load_inputs_at_sites(paths["features"], matrix)
-    (validation,) = samples(
-        paths["validation_particles"],
-        paths["validation_halo_fields"],
-        load_inputs_at_sites(paths["validation_features"], matrix),
-        seeds=[VALIDATION_SEED],
-    )
-    normalise = settings.constraint == "normalise"
-    particles = store.length(paths["particles"], Particles, "lagrangian_site")
+    boxes = training_boxes(paths)
+    (validation_box,) = training_boxes(paths, "validation_")
+    load = partial(load_samples, fraction=settings.subsample, sampling=settings.sampling)
+
+    def draw(seeds: Sequence[int]) -> list[TrainingSet]:
+        whole = settings.fourier_rounds > 0
+        of_boxes = [
+            load(box, load_inputs_of(box.features, matrix), seeds=seeds, whole=whole)
+            for box in boxes
+        ]
+        return [join(sets) if len(sets) > 1 else sets[0] for sets in zip(*of_boxes, strict=True)]
+
+    inputs_of_validation = load_inputs_of(validation_box.features, matrix)
+    (validation,) = load(validation_box, inputs_of_validation, seeds=[VALIDATION_SEED])
+    particles = sum(count_particles(box.features) for box in boxes)
     networks = train_ensemble(
-        lambda seeds: samples(paths["particles"], paths["halo_fields"], inputs_at, seeds=seeds),
+        draw,
         settings,
         seeds=list(outputs),
-        every=inputs_at(load_sites(paths["particles"])[::MEAN_STRIDE]) if normalise else None,
+        every=_every(boxes, matrix) if settings.constraint == "normalise" else None,
         validation=validation,
         at_once=settings.networks_at_once(particles, threads),
         device=choose_device(settings.device),
@@ -68,6 +76,18 @@ def train_networks(
     with closing(networks):
         for network in networks:
             write(network, outputs[network.seed])
+
+
+def _every(boxes: Sequence[TrainingBox], matrix: np.ndarray) -> np.ndarray:
+    """Return the inputs of every `MEAN_STRIDE`-th particle of some boxes."""
+    return np.concatenate(
+        [
+            load_inputs_of(box.features, matrix)(
+                np.arange(0, count_particles(box.features), MEAN_STRIDE)
+            )
+            for box in boxes
+        ]
+    )
 
 
 def remove_checkpoints(outputs: Iterable[str]) -> None:

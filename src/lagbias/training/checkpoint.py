@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 _SETTINGS = (
     "hidden_layers",
     "width",
+    "combinations",
     "epochs",
     "validation_interval",
     "learning_rate",
@@ -38,9 +39,9 @@ _SETTINGS = (
     "loss",
     "constraint",
     "constraint_sample",
-    "fourier_steps",
+    "fourier_rounds",
     "fourier_cut",
-    "fourier_learning_rate",
+    "fourier_power_weight",
 )
 #: Ends of a training that leave its state intact.
 _INTERRUPTIONS = (SystemExit, KeyboardInterrupt, MemoryError)
@@ -67,8 +68,13 @@ def fingerprint(
     digest = hashlib.sha256(repr(words).encode())
     for data in training_sets:
         digest.update(f"n_cells={data.n_cells}".encode())
-        for name in ("inputs", "cell_start", "cell_factor", "target", "cell_index"):
-            array = np.ascontiguousarray(getattr(data, name))
+        names = ("inputs", "cell_start", "cell_factor", "target", "cell_index")
+        arrays = {name: getattr(data, name) for name in names}
+        for number, field in enumerate(data.fields):
+            arrays[f"position{number}"] = field.position
+            arrays[f"overdensity{number}"] = field.overdensity
+        for name, values in arrays.items():
+            array = np.ascontiguousarray(values)
             digest.update(f"{name}{array.shape}{array.dtype}".encode())
             digest.update(array)
     return digest.hexdigest()

@@ -19,8 +19,8 @@ class DeviceCells:
 
     Attributes
     ----------
-    inputs, factor, target, index
-        See `lagbias.training.training_set.TrainingSet`; tensors (`index`: its `cell_index`).
+    inputs, factor, target
+        See `lagbias.training.training_set.TrainingSet`; tensors.
     start, size : Tensor, int64, shape (c,)
         First row and number of rows of each occupied cell.
     host_size : ndarray, int64, shape (c,)
@@ -34,7 +34,6 @@ class DeviceCells:
     size: torch.Tensor
     factor: torch.Tensor
     target: torch.Tensor
-    index: torch.Tensor
     host_size: np.ndarray
     n_cells: int
 
@@ -43,7 +42,7 @@ class DeviceCells:
         """Copy a training set to a device."""
         size = np.diff(training_set.cell_start)
         arrays = (training_set.inputs, training_set.cell_start[:-1], size)
-        arrays += (training_set.cell_factor, training_set.target, training_set.cell_index)
+        arrays += (training_set.cell_factor, training_set.target)
         with explain_oom("copying the training set to it"):
             tensors = [torch.tensor(array, device=device) for array in arrays]
         return cls(*tensors, host_size=size, n_cells=training_set.n_cells)
@@ -83,8 +82,8 @@ class DeviceCells:
         rows = torch.repeat_interleave(offset, size, output_size=total)
         return rows + torch.arange(total, device=rows.device)
 
-    def masses(self, network: HaloToMassNet) -> torch.Tensor:
-        """Return (N_cell/N_part) Σ 10^y of every occupied cell, float64, shape (c,)."""
+    def f(self, network: HaloToMassNet) -> torch.Tensor:
+        """Return 10^y of every particle, float64, shape (p,)."""
         with torch.inference_mode():
             parts = in_chunks(
                 lambda part: f_from_output(network(self.inputs[part])),
@@ -92,7 +91,11 @@ class DeviceCells:
                 device=self.inputs.device.type,
                 task="evaluating the network on every cell",
             )
-            return self.factor.double() * sum_by_cell(torch.cat(parts).double(), self.size)
+            return torch.cat(parts).double()
+
+    def masses(self, network: HaloToMassNet) -> torch.Tensor:
+        """Return (N_cell/N_part) Σ 10^y of every occupied cell, float64, shape (c,)."""
+        return self.factor.double() * sum_by_cell(self.f(network), self.size)
 
     def draw_inputs(self, count: int, rng: np.random.Generator) -> torch.Tensor:
         """Draw inputs with probability proportional to the particles that each row represents."""

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lagbias.training.cpu_kernels.network_kernels import Packed, padded
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["Layout"]
 
@@ -65,6 +68,11 @@ class Layout(NamedTuple):
             matrix = weight.reshape(row, padded(fan_in))
             found += [matrix[: self.width, :fan_in], bias[: self.width]]
         return [*found, parts[-2][None, : self.width], parts[-1]]
+
+    def first_weight(self, flat: "torch.Tensor") -> "torch.Tensor":
+        """Return the first weight, (width, n_inputs), a view of the array."""
+        matrix = flat[: self.lengths[0]].reshape(padded(self.width), padded(self.n_inputs))
+        return matrix[: self.width, : self.n_inputs]
 
     def named(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """Return views of the parameters by their names in artefacts.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from pathlib import Path
 from threading import Event
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from lagbias.runtime.device import explain_oom
 from lagbias.runtime.progress import bar
 from lagbias.training.checkpoint import CheckpointWriter, fingerprint, resume
-from lagbias.training.fourier import FourierLoss, fourier_step
+from lagbias.training.fourier import EVALUATIONS, FourierRounds
 from lagbias.training.network import Network
 from lagbias.training.run import HISTORY, Run, start
 from lagbias.training.steps import Stepper, steps_of
@@ -93,23 +94,26 @@ def train(
         sets = [training_set] if validation is None else [training_set, validation]
         key = fingerprint(sets, settings, seed=seed, device=device)
         done = resume(checkpoint, key, run.tensors(), run.history)
+        run.trained.to_network()
     steps_per_epoch = len(run.batches(1))
     step = steps_of(run)
-    fourier = _fourier_loss(run)
+    rounds = _fourier_rounds(run, training_set)
     writer = CheckpointWriter(checkpoint, key, checkpoint_interval)
     epochs = settings.epochs
-    total = epochs * steps_per_epoch + settings.fourier_steps
+    total = epochs * steps_per_epoch + EVALUATIONS * settings.fourier_rounds
     steps = bar(total=total, desc=f"training seed {seed}", unit="step")
     with writer, steps:
-        steps.update(min(done, epochs) * steps_per_epoch + max(done - epochs, 0))
+        steps.update(min(done, epochs) * steps_per_epoch + EVALUATIONS * max(done - epochs, 0))
         for epoch in range(done + 1, run.rounds + 1):
             started = time.monotonic()
             if epoch <= epochs:
                 loss, mean_f = _train_epoch(run, step, epoch, steps)
+                rate = run.learning_rate(epoch)
             else:
-                loss, mean_f = _full_step(run, fourier, epoch, steps)
+                loss, mean_f = _fourier_round(run, rounds, steps)
+                rate = math.nan
             speed = len(run.cells.inputs) / (time.monotonic() - started)
-            record = (loss, mean_f, run.learning_rate(epoch), run.validation_loss(epoch))
+            record = (loss, mean_f, rate, run.validation_loss(epoch))
             for name, value in zip(HISTORY, record, strict=True):
                 run.history[name].append(value)
             _report(run, epoch, steps, speed)
@@ -149,24 +153,21 @@ def _train_epoch(run: Run, step: Stepper, epoch: int, steps: tqdm) -> tuple[floa
     return loss, float(masses.sum() / cells.n_cells)
 
 
-def _fourier_loss(run: Run) -> FourierLoss | None:
-    """Return the loss of the full-batch steps, if there are any."""
-    settings = run.settings
-    if not settings.fourier_steps:
+def _fourier_rounds(run: Run, training_set: TrainingSet) -> FourierRounds | None:
+    """Return the rounds of the Fourier-space loss, if there are any."""
+    if not run.settings.fourier_rounds:
         return None
-    return FourierLoss(run.cells, settings.cell_size, settings.fourier_cut)
+    if not training_set.fields:
+        raise ValueError("training.fourier_rounds needs the fields of the training boxes.")
+    return FourierRounds(run, training_set.fields)
 
 
-def _full_step(run: Run, loss: FourierLoss | None, epoch: int, steps: tqdm) -> tuple[float, float]:
-    """Make one full-batch step of the Fourier-space loss; return as `_train_epoch`."""
-    if epoch == run.settings.epochs + 1:
-        run.optimiser.restart()
-    if run.stop.is_set():
-        raise SystemExit("with the others")
-    per_cell, mean_f = fourier_step(run, loss, run.learning_rate(epoch))
-    steps.update(1)
-    _check_convergence(run, epoch, np.array([per_cell]), per_cell)
-    return per_cell, mean_f
+def _fourier_round(run: Run, rounds: FourierRounds, steps: tqdm) -> tuple[float, float]:
+    """Minimise the Fourier-space loss for a round; return as `_train_epoch`, unfiltered."""
+    rounds.run(steps.update)
+    mass = run.cells.masses(run.network)
+    mean_f = mass.sum() / run.cells.n_cells
+    return torch.mean((mass / mean_f - run.cells.target) ** 2).item(), mean_f.item()
 
 
 def _check_convergence(run: Run, epoch: int, losses: np.ndarray, loss: float) -> None:

@@ -46,8 +46,3 @@ class Adam:
             weight_decay=0.0,
         )  # fmt: skip
         self.parameter.grad = None
-
-    def restart(self) -> None:
-        """Forget the moments, as for another loss."""
-        for state in (self.first_moment, self.second_moment, self.steps):
-            state.zero_()

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from lagbias.runtime.device import in_chunks
 from lagbias.training.batches import generator, make_batches
+from lagbias.training.combinations import TrainedParameters
 from lagbias.training.device_cells import DeviceCells
-from lagbias.training.fourier import cosine
 from lagbias.training.losses import CONSTRAINTS, LOSSES, Constraint, ConstraintSetup
 from lagbias.training.optimiser import Adam
-from lagbias.training.torch_network import HaloToMassNet
+from lagbias.training.torch_network import HaloToMassNet, f_from_output
 from lagbias.training.training_set import TrainingSet
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Run:
     cells: DeviceCells
     validation: DeviceCells | None
     network: HaloToMassNet
+    trained: TrainedParameters
     optimiser: Adam
     constraint: Constraint
     history: dict[str, list[float]]
@@ -41,16 +43,26 @@ class Run:
 
     @property
     def rounds(self) -> int:
-        """Epochs of cell batches, and full-batch steps after them."""
-        return self.settings.epochs + self.settings.fourier_steps
+        """Epochs of cell batches, and rounds of the Fourier-space loss after them."""
+        return self.settings.epochs + self.settings.fourier_rounds
 
     def learning_rate(self, epoch: int) -> float:
-        """Return the learning rate of an epoch, or of a full-batch step after them."""
-        settings = self.settings
-        step = epoch - settings.epochs
-        if 0 < step <= settings.fourier_steps:
-            return settings.fourier_learning_rate * cosine(step, settings.fourier_steps)
-        return settings.learning_rate * settings.learning_rate_decay ** (epoch - 1)
+        """Return the learning rate of an epoch."""
+        return self.settings.learning_rate * self.settings.learning_rate_decay ** (epoch - 1)
+
+    def evaluate(self, inputs: np.ndarray) -> np.ndarray:
+        """Return 10^y, float32, shape (P,), of inputs (P, n_inputs) on the host."""
+        device = self.cells.inputs.device
+        with torch.inference_mode():
+            parts = in_chunks(
+                lambda part: f_from_output(
+                    self.network(torch.tensor(inputs[part], device=device))
+                ).cpu(),
+                len(inputs),
+                device=device.type,
+                task="evaluating the network on all particles",
+            )
+        return torch.cat(parts).numpy()
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the cells of each batch of an epoch."""
@@ -93,12 +105,14 @@ def start(
         See `lagbias.training.loop.train`.
     """
     cells = DeviceCells.on_device(training_set, device)
+    initial = torch.Generator().manual_seed(seed)
     network = HaloToMassNet(
         training_set.inputs.shape[1],
         settings.hidden_layers,
         settings.width,
-        generator=torch.Generator().manual_seed(seed),
+        generator=initial,
     ).to(device)
+    trained = TrainedParameters(network, settings.combinations, initial)
     setup = ConstraintSetup(
         occupied_cells=len(cells.size),
         n_cells=cells.n_cells,
@@ -113,7 +127,8 @@ def start(
         cells=cells,
         validation=None if validation is None else DeviceCells.on_device(validation, device),
         network=network,
-        optimiser=Adam(network.flat),
+        trained=trained,
+        optimiser=Adam(trained.vector),
         constraint=CONSTRAINTS[settings.constraint](setup),
         history={name: [] for name in HISTORY},
         stop=stop,

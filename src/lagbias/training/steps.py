@@ -32,7 +32,7 @@ def steps_of(run: Run) -> Stepper:
 
 def pytorch_steps(run: Run) -> Stepper:
     """Return steps by automatic differentiation, for any device, loss and constraint."""
-    cells = run.cells
+    cells, trained, flat = run.cells, run.trained, run.network.flat
 
     def step(epoch: int, chosen: torch.Tensor, total: int) -> torch.Tensor:
         sums, penalty = cells.sums(run.network, chosen, total)
@@ -41,7 +41,10 @@ def pytorch_steps(run: Run) -> Stepper:
         loss = LOSSES[run.settings.loss](model, target)
         seen = Step(run.network, sums, cells.size[chosen], mass, target, epoch)
         (loss + penalty + run.constraint.penalty(seen)).backward()
+        gradient, flat.grad = flat.grad, None
+        trained.vector.grad = trained.gradient(gradient)
         run.optimiser.step(run.learning_rate(epoch))
+        trained.to_network()
         return torch.stack([loss.detach(), model.detach().sum()])
 
     return step
@@ -49,13 +52,13 @@ def pytorch_steps(run: Run) -> Stepper:
 
 def compiled_steps(run: Run) -> Stepper:
     """Return the steps of `lagbias.training.cpu_kernels.training_step`, equal up to rounding."""
-    cells, optimiser = run.cells, run.optimiser
+    cells, optimiser, trained = run.cells, run.optimiser, run.trained
     packed = run.network.layout.packed(run.network.flat.detach().numpy())
     arrays = (cells.inputs, cells.start, cells.size, cells.factor, cells.target)
     data = training_step.Cells(
         *(array.numpy() for array in arrays), occupied_fraction=len(cells.size) / cells.n_cells
     )
-    state = (run.network.flat.detach(), optimiser.first_moment, optimiser.second_moment)
+    state = (trained.vector.detach(), optimiser.first_moment, optimiser.second_moment)
     adam = training_step.Adam(*(t.numpy() for t in (*state, optimiser.steps)), *BETAS, EPSILON)
     latest = run.constraint.state.numpy()[: len(cells.size) if run.constraint.normalises else 0]
     memory = None
@@ -63,11 +66,13 @@ def compiled_steps(run: Run) -> Stepper:
     def step(epoch: int, chosen: torch.Tensor, total: int) -> torch.Tensor:
         nonlocal memory
         if memory is None or total > len(memory.output):
-            memory = _memory(int(1.05 * total), packed, len(state[0]))
-        found = training_step.step(
-            data, chosen.numpy(), packed, adam, latest, memory,
-            run.learning_rate(epoch), LOWEST_OUTPUT, TARGET_FLOOR,
-        )  # fmt: skip
+            memory = _memory(int(1.05 * total), packed, len(run.network.flat))
+        found = training_step.differentiate(
+            data, chosen.numpy(), packed, latest, memory, LOWEST_OUTPUT, TARGET_FLOOR
+        )
+        gradient = trained.gradient(torch.from_numpy(memory.sums))
+        training_step.adam_step(adam, gradient.numpy(), run.learning_rate(epoch))
+        trained.to_network()
         return torch.tensor(found)
 
     return step

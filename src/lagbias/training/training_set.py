@@ -1,15 +1,39 @@
 """The particles of one network's training, grouped by cell."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lagbias.grids import paint
+from lagbias.grids.weighted_fields import paint_weighted
 from lagbias.training.morton import morton_order
 from lagbias.training.subsample import DRAWS, Subsample
 
-__all__ = ["TrainingSet", "build_training_set", "sample_box"]
+__all__ = ["BoxField", "TrainingSet", "build_training_set", "join", "sample_box"]
+
+
+@dataclass(frozen=True)
+class BoxField:
+    """The fields of one box, for the Fourier-space loss.
+
+    Parameters
+    ----------
+    position : ndarray, float32, shape (p, 3)
+        Final positions of the sub-sample [Mpc/h], in [0, L), in the order of the inputs.
+    overdensity : ndarray, float32, shape (n, n, n)
+        δ_h, painted with CIC, dimensionless.
+    box_size : float
+        Side L of the periodic box [Mpc/h].
+    paint : callable
+        Takes a function from inputs (p, n_inputs) to f (p,), and returns the overdensity of all
+        particles weighted with f, painted alike.
+    """
+
+    position: np.ndarray
+    overdensity: np.ndarray
+    box_size: float
+    paint: Callable[[Callable[[np.ndarray], np.ndarray]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -29,7 +53,10 @@ class TrainingSet:
     n_cells : int
         All cells of the grid, occupied or not.
     cell_index : ndarray, int64, shape (c,)
-        Flat index (C order) of the occupied cells in the grid, ascending.
+        Flat index (C order) of the occupied cells in the grid, ascending. Several boxes have
+        their grids one after another.
+    fields : tuple of BoxField
+        The fields of each box, for Fourier-space steps; empty without them.
 
     Raises
     ------
@@ -43,6 +70,7 @@ class TrainingSet:
     target: np.ndarray
     n_cells: int
     cell_index: np.ndarray
+    fields: tuple[BoxField, ...] = ()
 
     def __post_init__(self):
         cells = len(self.cell_factor)
@@ -55,14 +83,16 @@ class TrainingSet:
             and self.cell_start[0] == 0
             and self.cell_start[-1] == len(self.inputs)
             and bool(np.all(np.diff(self.cell_start) > 0))
+            and sum(len(field.position) for field in self.fields) in (0, len(self.inputs))
         )
         if not fits:
             raise ValueError(
                 f"Inconsistent training set: inputs {self.inputs.shape}, cell_start "
                 f"{self.cell_start.shape}, cell_factor {self.cell_factor.shape}, target "
                 f"{self.target.shape}, cell_index {self.cell_index.shape}, n_cells "
-                f"{self.n_cells}. cell_start must increase from 0 to the number of inputs and have "
-                f"one entry more than the others."
+                f"{self.n_cells}, {len(self.fields)} fields. cell_start must increase from 0 to "
+                f"the number of inputs and have one entry more than the others; fields have a "
+                f"position for each input."
             )
 
 
@@ -102,13 +132,15 @@ def sample_box(
     positions: np.ndarray,
     lagrangian_site: np.ndarray,
     halo_overdensity: np.ndarray,
-    inputs_at: Callable[[np.ndarray], np.ndarray],
+    inputs_of: Callable[[np.ndarray], np.ndarray],
     *,
     box_size: float,
     n_side: int,
     fraction: float,
     sampling: str,
     seeds: Sequence[int],
+    evaluation: np.ndarray | None = None,
+    threads: int = 1,
 ) -> list[TrainingSet]:
     """Draw sub-samples of a box and build their training sets.
 
@@ -120,9 +152,9 @@ def sample_box(
         Flat index (C order) of the initial-grid node of each particle.
     halo_overdensity : ndarray, shape (n, n, n)
         δ_h on the training grid, dimensionless.
-    inputs_at : callable
-        Takes initial-grid nodes (p,) and returns their inputs (p, n_inputs), float32. It is called
-        once, with the nodes of all sub-samples.
+    inputs_of : callable
+        Takes rows of particles, int64, (p,), and returns their inputs (p, n_inputs), float32. It is
+        called once with the rows of all sub-samples; for `evaluation` also with slices.
     box_size : float, keyword-only
         Side L of the periodic box [Mpc/h].
     n_side : int, keyword-only
@@ -133,6 +165,10 @@ def sample_box(
         A name in `lagbias.training.subsample.DRAWS`.
     seeds : sequence of int, keyword-only
         Seeds of the random numbers, one for each sub-sample.
+    evaluation : ndarray, float32, shape (m, m, m), optional, keyword-only
+        δ_h on the evaluation grid, painted with CIC: for the Fourier-space loss.
+    threads : int, keyword-only
+        Threads of painting all particles for it.
 
     Returns
     -------
@@ -148,9 +184,51 @@ def sample_box(
         )
         for seed in seeds
     ]
-    inputs = inputs_at(lagrangian_site[np.concatenate([each.particles for each in drawn])])
+    inputs = inputs_of(np.concatenate([each.particles for each in drawn]))
     ends = np.cumsum([len(each.particles) for each in drawn])
-    return [
+    sets = [
         build_training_set(each, its_inputs, halo_overdensity)
         for each, its_inputs in zip(drawn, np.split(inputs, ends[:-1]), strict=True)
     ]
+    if evaluation is None:
+        return sets
+
+    def paint_all(f_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        painted = paint_weighted(
+            lambda rows: f_of(inputs_of(rows))[None],
+            positions,
+            n_weights=1,
+            box_size=box_size,
+            n_grid=len(evaluation),
+            threads=threads,
+        )
+        return painted.fields[0]
+
+    return [
+        replace(
+            each,
+            fields=(BoxField(positions[chosen.particles], evaluation, box_size, paint_all),),
+        )
+        for each, chosen in zip(sets, drawn, strict=True)
+    ]
+
+
+def join(sets: Sequence[TrainingSet]) -> TrainingSet:
+    """Join the training sets of several boxes with equal cells into one."""
+    rows = np.cumsum([0, *(len(each.inputs) for each in sets)])
+    cells = np.cumsum([0, *(each.n_cells for each in sets)])
+
+    def together(name: str) -> np.ndarray:
+        return np.concatenate([getattr(each, name) for each in sets])
+
+    starts = [each.cell_start[:-1] + row for each, row in zip(sets, rows[:-1], strict=True)]
+    index = [each.cell_index + first for each, first in zip(sets, cells[:-1], strict=True)]
+    return TrainingSet(
+        inputs=together("inputs"),
+        cell_start=np.concatenate([*starts, rows[-1:]]),
+        cell_factor=together("cell_factor"),
+        target=together("target"),
+        n_cells=int(cells[-1]),
+        cell_index=np.concatenate(index),
+        fields=tuple(field for each in sets for field in each.fields),
+    )

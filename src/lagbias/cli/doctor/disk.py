@@ -30,8 +30,6 @@ __all__ = [
 
 #: Bytes written to measure a rate.
 _PROBE = 32 << 20
-#: Writing the default run at this rate [bytes/s] takes a tenth of its 25 minutes (README).
-_SLOW = 133e6
 
 
 @dataclass(frozen=True)
@@ -50,11 +48,20 @@ class Need:
     bytes: float
 
 
-#: Of 400³ particles in each of five boxes (README).
-DEFAULT_RUN = Need("embedded", 20e9)
-_BYTES_PER_NODE = DEFAULT_RUN.bytes / (5 * 400**3)
+def _bytes(boxes: int, nodes: float, particles: float) -> float:
+    """Estimate the size of densities (4 bytes a node), particles (28 bytes each) and features.
+
+    Boxes of the default run have features of five radii on average, 12 bytes a particle and radius.
+    """
+    return boxes * (4 * nodes + (28 + 5 * 12) * particles)
+
+
+#: An eighth of 400³ particles in each of five boxes (README).
+DEFAULT_RUN = Need("embedded", _bytes(5, 400**3, 400**3 / 8))
+#: Writing the default run at this rate [bytes/s] takes a tenth of its 25 minutes (README).
+_SLOW = DEFAULT_RUN.bytes / 150
 #: Files and results of an AbacusSummit small box (config/abacus.yaml).
-_BYTES_PER_ABACUS_BOX = (18.6e9 + 74e9) / 5
+_BYTES_PER_ABACUS_BOX = (18.6e9 + 72e9) / 5
 
 
 @dataclass(frozen=True)
@@ -102,13 +109,14 @@ def measure(directory: Path) -> Disk:
 
 
 def need_of(config: Config) -> Need:
-    """Estimate what a run writes, in proportion to the runs whose size is known."""
+    """Estimate what a run writes."""
     boxes = len(config.box_names())
     if config.source == "abacus":
         return Need(config.run, boxes * _BYTES_PER_ABACUS_BOX)
     settings = config.settings()
     assert settings is not None  # a configuration has the section of its source
-    return Need(config.run, boxes * _BYTES_PER_NODE * settings.density_grid**3)
+    particles = settings.kept_fraction * settings.particles_per_side**3
+    return Need(config.run, _bytes(boxes, settings.density_grid**3, particles))
 
 
 def judge(facts: Disk, need: Need, *, present: int = 0) -> Iterator[Finding]:

@@ -149,5 +149,6 @@ def results_bytes(
     `radii` is the number of smoothing radii whose features are computed, for each box.
     """
     nodes, particles = settings.density_grid**3, SUBSAMPLE_A * particles_per_side**3
-    # 4 bytes per node of the density, 16 per particle (position and site), 12 per node and radius
-    return round(sum(4 * nodes + 16 * particles + 12 * nodes * count for count in radii.values()))
+    # 4 bytes per node of the density, 28 per particle (position, velocity and site), 12 more for
+    # each radius
+    return round(sum(4 * nodes + (28 + 12 * count) * particles for count in radii.values()))

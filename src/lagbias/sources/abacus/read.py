@@ -62,23 +62,26 @@ def read_box(files: BoxFiles, *, redshift: float, min_halo_particles: int, threa
 
     Notes
     -----
-    Peak memory: the result and one decompressed column of one file, or the result and the
-    positions once more while they are sorted. All headers are checked before data are read.
+    Peak memory: the result and one decompressed column of one file, or the result and positions or
+    velocities once more while they are sorted. All headers are checked before data are read.
     """
     set_nthreads(threads)
     headers = read_headers(files, redshift)
-    n, centre, velocity = _read_halos(files, headers.header, min_halo_particles)
-    lagrangian_site, position = sort_by_site(*_read_particles(files, headers), headers.n_grid**3)
+    n, centre, halo_velocity = _read_halos(files, headers.header, min_halo_particles)
+    lagrangian_site, (position, velocity) = sort_by_site(
+        *_read_particles(files, headers), headers.n_grid**3
+    )
     delta, growth = _read_density(files.ic_density, headers)
     mass = float(headers.header["ParticleMassHMsun"])
     return Box.from_arrays(
         delta=delta,
         lagrangian_site=lagrangian_site,
         position=position,
+        velocity=velocity,
         halo_position=centre,
         halo_mass=(n * mass).astype(np.float32),
         halo_particles=n.astype(np.int32),
-        halo_velocity=velocity,
+        halo_velocity=halo_velocity,
         attributes=_attributes(files, headers, growth) | {"min_halo_particles": min_halo_particles},
     )
 
@@ -112,27 +115,30 @@ def _read_density(path: Path, headers: BoxHeaders) -> tuple[np.ndarray, float]:
     return density, growth / today
 
 
-def _read_particles(files: BoxFiles, headers: BoxHeaders) -> tuple[np.ndarray, np.ndarray]:
-    """Return Lagrangian sites (P,) int32 and positions (P, 3) float32 [Mpc/h] in [0, L)."""
+def _read_particles(files: BoxFiles, headers: BoxHeaders) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return Lagrangian sites (P,) int32, and positions [Mpc/h] and velocities [km/s] (P, 3)."""
     pairs, box_size = particle_files(files), float(headers.header["BoxSize"])
     total = sum(headers.rows[rv] for rv, _ in pairs)
-    sites, positions = np.empty(total, np.int32), np.empty((total, 3), np.float32)
+    sites = np.empty(total, np.int32)
+    positions, velocities = (np.empty((total, 3), np.float32) for _ in range(2))
     nodes = lagrangian_nodes(round(headers.header["ppd"]), headers.n_grid)
     start = 0
     for rv, pid in bar(pairs, desc="reading particles", unit="file"):
-        stop = start + headers.rows[rv]
+        here = slice(start, start + headers.rows[rv])
         # one after the other, so that only one column is in memory
-        _fill_positions(rv, positions[start:stop], box_size)
-        _fill_sites(pid, sites[start:stop], nodes, headers.n_grid)
-        start = stop
-    return sites, positions
+        _fill_vectors(rv, positions[here], velocities[here], box_size)
+        _fill_sites(pid, sites[here], nodes, headers.n_grid)
+        start = here.stop
+    return sites, [positions, velocities]
 
 
-def _fill_positions(path: Path, out: np.ndarray, box_size: float) -> None:
+def _fill_vectors(
+    path: Path, positions: np.ndarray, velocities: np.ndarray, box_size: float
+) -> None:
     packed = read_column(path, "rvint")
-    for part in _parts(len(out)):
-        unpacked, _ = unpack_rvint(packed[part], box_size, velout=False)
-        out[part] = _shifted(unpacked, box_size)
+    for part in _parts(len(positions)):
+        unpacked, _ = unpack_rvint(packed[part], box_size, velout=velocities[part])
+        positions[part] = _shifted(unpacked, box_size)
 
 
 def _fill_sites(path: Path, out: np.ndarray, nodes: np.ndarray, n_grid: int) -> None:

@@ -66,11 +66,12 @@ class GadgetParticles:
                 redshift=float(header["Redshift"]),
                 particle_mass=_particle_mass(first, header) * units["UnitMass_in_g"] / _SOLAR_MASS,
             )
-        self._counts = []
+        self._counts, self.moving = [], True
         for file in self._files:
             with _opened(file) as part:
                 header = _attributes(part, "Header", file)
                 self._counts.append(int(header["NumPart_ThisFile"][_TYPE]))
+                self.moving &= not self._counts[-1] or "Velocities" in part.get(_GROUP, ())
         self.count = sum(self._counts)
 
     def positions(self) -> Iterator[np.ndarray]:

@@ -30,6 +30,7 @@ class ParticleFiles(Protocol):
 
     count: int
     stated: Stated
+    moving: bool  # whether the files have velocities
 
     def positions(self) -> Iterator[np.ndarray]:
         """Yield blocks of comoving positions [Mpc/h], of shape (b, 3)."""
@@ -58,7 +59,7 @@ class ArrayParticles:
 
     def __init__(self, box: FileBox, *, length_unit: float, first_id: int):
         self._box, self._unit, self._first_id = box, length_unit, first_id
-        self.count = array_shape(box.positions)[0]
+        self.count, self.moving = array_shape(box.positions)[0], box.velocities is not None
 
     def positions(self) -> Iterator[np.ndarray]:
         """Yield blocks of comoving positions [Mpc/h], of shape (b, 3)."""

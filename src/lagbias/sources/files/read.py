@@ -1,7 +1,8 @@
 """One box of any simulation, from arrays or snapshots in files.
 
-In memory are, for each particle, its position (12 bytes) and ID (12), while halos are found its
-velocity (12) and links (about 45), and while particles are sorted the positions of kept ones again.
+In memory are, for each particle, its position (12 bytes), velocity (12) and ID (12), while halos
+are found links (about 45), and while particles are sorted positions or velocities of kept ones
+again.
 """
 
 from __future__ import annotations
@@ -71,16 +72,18 @@ def read_box(settings: FilesSettings, name: str, *, threads: int = 1) -> Box:
     _check_stated(particles.stated, settings)
     site, kept = _sites(box, particles, settings)
     position = _positions(box, particles, settings)
-    halos = _halos(box, particles, position, settings, mass=mass, threads=threads)
-    site, position = sort_by_site(
-        site if kept is None else site[kept],
-        position if kept is None else position[kept],
-        settings.density_grid**3,
-    )
+    velocity = _velocities(particles, needed=box.halos is None)
+    halos = _halos(box, position, velocity, settings, mass=mass, threads=threads)
+    vectors = [position, velocity if particles.moving else velocity[:0]]
+    if kept is not None:
+        site, vectors = site[kept], [v[kept] if len(v) else v for v in vectors]
+    del position, velocity  # out of memory once they are sorted
+    site, (position, velocity) = sort_by_site(site, vectors, settings.density_grid**3)
     return Box.from_arrays(
         delta=_density(box, settings),
         lagrangian_site=site,
         position=position,
+        velocity=velocity,
         halo_position=halos.position,
         halo_mass=halos.mass,
         halo_particles=halos.particles,
@@ -183,6 +186,13 @@ def _positions(box: FileBox, particles: ParticleFiles, settings: FilesSettings) 
     return positions
 
 
+def _velocities(particles: ParticleFiles, *, needed: bool) -> np.ndarray:
+    """Return peculiar velocities [km/s], float32; none if files lack them and halos need none."""
+    if not (particles.moving or needed):
+        return np.empty((0, 3), np.float32)
+    return _gathered(particles.velocities(), np.empty((particles.count, 3), np.float32))
+
+
 def _gathered(
     blocks: Iterator[np.ndarray],
     out: np.ndarray,
@@ -198,8 +208,8 @@ def _gathered(
 
 def _halos(
     box: FileBox,
-    particles: ParticleFiles,
     position: np.ndarray,
+    velocity: np.ndarray,
     settings: FilesSettings,
     *,
     mass: float,
@@ -207,7 +217,6 @@ def _halos(
 ) -> HaloArrays:
     if box.halos:
         return read_catalogue(box.halos, settings, particle_mass=mass)
-    velocity = _gathered(particles.velocities(), np.empty((particles.count, 3), np.float32))
     return find_halos(settings, position, velocity, particle_mass=mass, threads=threads)
 
 

@@ -44,6 +44,7 @@ class SwiftParticles:
                 f"masses are needed."
             )
         self.count = len(masses)
+        self.moving = "velocities" in metadata.dark_matter_properties.field_names
         self.stated = Stated(
             box_size=float(metadata.boxsize[0].to_value("Mpc")) * self._h,
             redshift=float(metadata.redshift),

@@ -16,7 +16,7 @@ from lagbias.training.cpu_kernels.network_kernels import (
     transpose,
 )
 
-__all__ = ["Adam", "Cells", "Memory", "step"]
+__all__ = ["Adam", "Cells", "Memory", "adam_step", "differentiate"]
 
 
 class Cells(NamedTuple):
@@ -67,10 +67,10 @@ class Memory(NamedTuple):
 
 
 @numba.njit(nogil=True, cache=True)
-def step(
-    cells, chosen, packed, adam, latest, memory, learning_rate, lowest, floor
+def differentiate(
+    cells, chosen, packed, latest, memory, lowest, floor
 ):  # pragma: no cover - compiled
-    """Train on a batch of cells.
+    """Differentiate the loss and the penalties of a batch of cells.
 
     Parameters
     ----------
@@ -79,14 +79,11 @@ def step(
     chosen : ndarray, int64, shape (B,)
         Indices of the batch's cells.
     packed : Packed
-        Views of ``adam.parameters``.
-    adam : Adam
-        State of the optimiser, changed.
+        The network's parameters.
     latest : ndarray, float32, shape (occupied cells,) or (0,)
         Memory of `lagbias.training.losses.Normalise`, changed; empty without a constraint.
     memory : Memory
-        Work arrays.
-    learning_rate : float
+        Work arrays, of which ``sums`` has the result.
     lowest : float
         y below which `lagbias.training.losses.non_negativity` sets in.
     floor : float
@@ -109,7 +106,6 @@ def step(
             gradient[i] += 4 * (output[i] - lowest) ** 3
     memory.sums[:] = 0.0
     backward(inputs, packed, gradient, memory.sums, inputs[:0], memory.values, memory.slopes)
-    _adam_step(adam, memory.sums, learning_rate)
     return loss, mass
 
 
@@ -178,7 +174,7 @@ def _normalise(cells, chosen, mass, latest, floor):  # pragma: no cover - compil
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _adam_step(adam, gradient, learning_rate):  # pragma: no cover - compiled
+def adam_step(adam, gradient, learning_rate):  # pragma: no cover - compiled
     """Update the parameters (Kingma & Ba 2015), in the form of PyTorch."""
     adam.steps[()] += 1
     rate = np.float32(learning_rate / (1 - adam.beta1 ** adam.steps[()]))
