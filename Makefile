@@ -1,6 +1,7 @@
 # Two commands matter: `make figures` and `make test`. Both set up what they need, once.
 #
 #   make figures [CONFIG=config/tiny.yaml] [CORES=4]
+#   make beyond                                        after it: the comparison with other models
 #   make test    [PYTEST_ARGS="-k whitening"]
 #
 # `make benchmark [BENCHMARK_ARGS="--scaling --run-name embedded"]` times the hot stages.
@@ -23,7 +24,7 @@ PINNED := pyproject.toml constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(SNAKEMAKE_ARGS)
 
 .DEFAULT_GOAL := figures
-.PHONY: setup figures test test-nightly test-cluster plan report gallery models docs linkcheck diagrams benchmark lint format clean
+.PHONY: setup figures beyond test test-nightly test-cluster plan report gallery models docs linkcheck diagrams benchmark lint format clean
 
 # the stamp holds what was installed: nothing is done again unless a requirement changed
 setup:
@@ -37,6 +38,10 @@ setup:
 
 figures: setup
 	$(SNAKEMAKE)
+
+# other losses, several training boxes and other models, compared: docs/beyond.md
+beyond: setup
+	$(BIN)/snakemake --cores $(CORES) --configfile config/beyond.yaml $(SNAKEMAKE_ARGS) -- beyond
 
 test: setup
 	$(BIN)/python -m pytest --durations=15 $(PYTEST_ARGS)

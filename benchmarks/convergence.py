@@ -7,6 +7,8 @@ settings were chosen with. The workflow makes what the trainings need. Finished 
 
     python benchmarks/convergence.py                 settings of the training; half an hour
     python benchmarks/convergence.py --table sets    what the sets of scales depend on
+    python benchmarks/convergence.py --table fourier     settings of the Fourier-space loss
+    python benchmarks/convergence.py --table constraint  how ⟨f⟩ = 1 is imposed
 """
 
 import argparse
@@ -14,7 +16,7 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -27,7 +29,8 @@ from lagbias.bias.ensemble import Ensemble
 from lagbias.bias.ensemble_training import MEAN_STRIDE, train_ensemble
 from lagbias.claims.measured import mean_between, mean_ratio, mean_ratios
 from lagbias.config.model import Config, format_radius, load
-from lagbias.grids.halo_field import select, weighted_overdensity
+from lagbias.grids.halo_field import HaloFields, select, weighted_overdensity
+from lagbias.grids.power import mode_weighted_mean
 from lagbias.runtime.atomic import write_text
 from lagbias.sources.base import Halos, Particles
 from lagbias.stages.ensembles import load_input_matrix, load_inputs_of
@@ -58,6 +61,10 @@ class Row:
     epochs: int
     learning_rate: float = 2e-3
     sampling: str = "even"
+    fourier_rounds: int = 0
+    fourier_cut: float = 0.5  # [h/Mpc]
+    fourier_power_weight: float = 0.0
+    constraint: str = "normalise"
 
 
 DEFAULT = Row(30, 30, 40, 20)
@@ -87,6 +94,24 @@ TABLES = {
             Row(50, 13, 320, 25),
         ],
         ["3Rf", "3Rf+11.3", "3Rf_fine", "5Rf_fine"],
+        ["box0"],
+    ),
+    "fourier": (
+        [
+            DEFAULT,
+            replace(DEFAULT, fourier_rounds=2),
+            *(
+                replace(DEFAULT, fourier_rounds=2, fourier_cut=cut, fourier_power_weight=weight)
+                for cut, weight in ((0.5, 2.0), (0.5, 10.0), (0.6, 5.0))
+            ),
+            replace(DEFAULT, fourier_rounds=4, fourier_cut=0.6, fourier_power_weight=5.0),
+        ],
+        ["1Rf", "3Rf"],
+        ["box0"],
+    ),
+    "constraint": (
+        [replace(DEFAULT, constraint=name) for name in ("normalise", "fixed_sample", "per_batch")],
+        ["3Rf"],
         ["box0"],
     ),
 }
@@ -154,6 +179,10 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
             "learning_rate": row.learning_rate,
             "learning_rate_decay": TOTAL_DECAY ** (1 / row.epochs),
             "validation_interval": row.epochs,
+            "fourier_rounds": row.fourier_rounds,
+            "fourier_cut": row.fourier_cut,
+            "fourier_power_weight": row.fourier_power_weight,
+            "constraint": row.constraint,
         }
     )
     samples = draw(config, train_box, inputs_of[train_box], row, list(SEEDS))
@@ -189,6 +218,7 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
         "range": float(np.ptp(mean_ratios(spectra))),
         "deviation": float(mean_ratios(spectra).std(ddof=1)),
         "bump": float(mean_between(spectra, *BUMP)),
+        "uncorrelated": float(mode_weighted_mean(spectra.uncorrelated, spectra.k, spectra.n_modes)),
     }
 
 
@@ -210,6 +240,7 @@ def draw(config: Config, box: str, inputs_of, row: Row, seeds: list[int]) -> lis
         fraction=row.particles * row.cells**3 / len(particles.position),
         sampling=row.sampling,
         seeds=seeds,
+        evaluation=store.read_array(stored("halo_fields", box, SAMPLE), HaloFields, "evaluation"),
     )
 
 

@@ -93,7 +93,9 @@ def main() -> None:
     for set_name, (title, row) in product(options.sets, chosen.items()):
         if (set_name, row) not in known and not options.print:
             log.info("%s, %s", set_name, title)
-            known[set_name, row] = compare(row, set_name, options.threads)
+            found = compare(row, set_name, options.threads)
+            # read again: another run may have added rows
+            known = read_rows(RESULTS / "rows.json") | {(set_name, row): found}
             write_rows(RESULTS / "rows.json", known)
     sys.stdout.write(as_markdown(known, rows))
 

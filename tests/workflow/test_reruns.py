@@ -114,7 +114,14 @@ def test_a_new_seed_trains_one_network_and_leaves_the_others(another):
     }
 
 
-OF_NETWORKS = {"bin_networks", "cut_slab", "gradient_pca", "predict_spectra"}
+OF_NETWORKS = {
+    "bin_networks",
+    "cut_slab",
+    "gradient_pca",
+    "predict_multipoles",
+    "predict_spectra",
+}
+OF_BASELINES = {"fit_baselines", "predict_baselines"}
 OF_FEATURES = {"fit_whitening", "train_networks", "least_squares", "predict_least_squares"}
 
 
@@ -123,15 +130,30 @@ OF_FEATURES = {"fit_whitening", "train_networks", "least_squares", "predict_leas
     [
         ("simulate.nbody", {"simulate_box"}),
         ("features.grids", {"make_features", "cut_slab"}),
-        ("features.particles", {"make_features", *OF_FEATURES, *OF_NETWORKS}),
+        ("features.particles", {"make_features", *OF_FEATURES, *OF_NETWORKS, *OF_BASELINES}),
         ("features.whitening", {"fit_whitening", "train_networks", "check_claims", *OF_NETWORKS}),
         ("training.loop", {"train_networks"}),
         ("bias.ensemble", {"train_networks", *OF_NETWORKS}),
-        ("bias.prediction", {"predict_spectra", "predict_least_squares", "check_claims"}),
+        (
+            "bias.prediction",
+            {
+                "predict_spectra",
+                "predict_least_squares",
+                "predict_baselines",
+                "compare_fields",
+                "check_claims",
+            },
+        ),
         ("bias.component_fit", {"gradient_pca"}),
         (
             "bias.least_squares",
-            {"least_squares", "predict_least_squares", "bin_networks", "check_claims"},
+            {
+                "least_squares",
+                "predict_least_squares",
+                "bin_networks",
+                "check_claims",
+                *OF_BASELINES,
+            },
         ),
         ("figures.power_ratio_boxes", set()),
         ("artefacts.store", set()),

@@ -49,7 +49,7 @@ wildcard_constraints:
     train_box=any_of(CONFIG.boxes.train),
     sample=any_of(CONFIG.halo_samples),
     smoothing_set=any_of(CONFIG.smoothing_sets),
-    inputs=any_of(["full", "density", "nested", "cut", "pc2", *CONFIG.variants]),
+    inputs=any_of(["full", "density", "nested", "cut", "pc2", *CONFIG.all_variants()]),
     rf=r"[0-9.]+",
     seed=r"[0-9]+",
 

@@ -15,6 +15,8 @@ PATHS = {
     "spectra": "results/{run}/spectra/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
     "multipoles": "results/{run}/multipoles/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
     "model_fields": "results/{run}/model_fields/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
+    "baselines": "results/{run}/baselines/{train_box}/{sample}/{smoothing_set}/{baseline}.h5",
+    "comparisons": "results/{run}/comparisons/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
     "slabs": "results/{run}/slabs/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
     "gradient_pca": "results/{run}/gradient_pca/{train_box}/{sample}/{smoothing_set}.h5",
     "figures": "results/{run}/figures/{name}",

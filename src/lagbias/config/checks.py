@@ -224,6 +224,11 @@ def _check_beyond(config: Config) -> Iterator[str]:
                 yield _undefined(
                     f"beyond.variants.{name}.sets", "set", each, sets, "smoothing_sets"
                 )
+    for name in chosen.samples:
+        if name not in config.halo_samples:
+            yield _undefined(
+                "beyond.samples", "halo sample", name, config.halo_samples, "halo_samples"
+            )
     if chosen.best not in chosen.variants:
         yield _undefined("beyond.best", "variant", chosen.best, chosen.variants, "beyond.variants")
     if len(radii := config.smoothing_sets.get(chosen.baseline_set, [])) != 1:

@@ -690,6 +690,10 @@ class BeyondSettings(Section):
         min_length=1, description="Networks trained otherwise, by a name of your choice."
     )
     best: Name = Field(description="The one of these that the figures show as the best.")
+    samples: list[Name] = Field(
+        default_factory=list,
+        description="Further halo samples that it is trained on, with `figure_sets.multi_scale`.",
+    )
     baseline_set: Name = Field(description="The set of one radius that all baselines take in.")
     pdf_radii: list[PositiveNumber] = Field(
         min_length=1,

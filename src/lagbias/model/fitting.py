@@ -50,8 +50,8 @@ DEFAULTS = TrainingSettings(
     constraint="normalise",
     constraint_sample=100_000,
     fourier_rounds=0,
-    fourier_cut=0.5,
-    fourier_power_weight=10.0,
+    fourier_cut=0.6,
+    fourier_power_weight=5.0,
     device="auto",
 )
 _STEPS_PER_EPOCH = 675

@@ -121,9 +121,7 @@ def _least_squares(
     ]
     bins = make_bins(np.concatenate([each.inputs for each in samples]), **dict(settings))
     options = {"box_size": box_size, "k_max": 1.0 / rf, "threads": threads}
-    normals = [
-        least_squares.filtered_normal_equations(each, bins, **options) for each in samples
-    ]
+    normals = [least_squares.filtered_normal_equations(each, bins, **options) for each in samples]
     total = _total(normals)
     solution = least_squares.solve(total)
     return LeastSquares(

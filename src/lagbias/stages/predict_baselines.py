@@ -44,10 +44,7 @@ def predict_baselines(
     for name, kind in (("gaussian", GaussianBias), ("filtered_least_squares", LeastSquares)):
         weights = store.read(paths[name], kind)
         fields[name] = _paint(weights, features_of, positions, **on_grid).fields[0]
-    return {
-        name: ModelField(evaluation=field, box_size=box_size)
-        for name, field in fields.items()
-    }
+    return {name: ModelField(evaluation=field, box_size=box_size) for name, field in fields.items()}
 
 
 def _paint(

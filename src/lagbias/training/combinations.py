@@ -1,6 +1,6 @@
 """Networks that take in a few linear combinations of their inputs, learned with them.
 
-The paper (§3.3) trains on all inputs, finds the directions in which f varies most and trains again
+The paper (§4) trains on all inputs, finds the directions in which f varies most and trains again
 on two of them. Here the first layer's weight is W = A B instead, of rank c: the rows of B are the
 combinations, and A, the other weights and all biases are a network that takes in c numbers. Outside
 of training it is a network like any other.
@@ -41,7 +41,7 @@ class TrainedParameters:
         width, n_inputs = self._layout.width, self._layout.n_inputs
         self._combined = 0 < combinations < n_inputs
         if not self._combined:
-            self.vector = network.flat
+            self.vector: torch.Tensor = network.flat
             return
         bound = combinations**-0.5
         a = torch.empty(width, combinations).uniform_(-bound, bound, generator=generator)

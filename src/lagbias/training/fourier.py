@@ -23,6 +23,7 @@ the sub-sample's field.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -34,8 +35,7 @@ from scipy import optimize
 from lagbias.grids.fourier import wavenumbers
 from lagbias.runtime.device import in_chunks
 from lagbias.training.deposit import CloudInCell
-from lagbias.training.losses import non_negativity
-from lagbias.training.torch_network import f_from_output
+from lagbias.training.losses import LOWEST_OUTPUT
 
 if TYPE_CHECKING:
     from lagbias.training.run import Run
@@ -156,12 +156,12 @@ class _Box:
         self._correction = whole.double().view(-1) - self._overdensity(f)[0]
 
     def value_and_slope(self, f: torch.Tensor) -> tuple[float, torch.Tensor]:
-        """Return the loss, and its derivative with respect to the f of each row, float32, (p,)."""
+        """Return the loss, and its derivative with respect to the f of each row, float64, (p,)."""
         change, mean = self._overdensity(f)
         loss, of_nodes = self._loss.value_and_slope(change + self._correction)
         # of 1 + δ = Σ f / mean, through the mean as well
         of_nodes = (of_nodes - torch.mean(of_nodes * (1 + change))) / mean
-        return loss.item(), (self._share * self._deposit.read(of_nodes)).float()
+        return loss.item(), self._share * self._deposit.read(of_nodes)
 
     def _overdensity(self, f: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return δ of the sub-sample and the mean of its Σ f over the nodes."""
@@ -194,7 +194,7 @@ class FourierRounds:
 
         `progress` is called after every evaluation.
         """
-        flat, trained = self._run.network.flat, self._run.trained
+        trained = self._run.trained
         self.correct()
 
         def value_and_gradient(parameters: np.ndarray) -> tuple[float, np.ndarray]:
@@ -202,11 +202,9 @@ class FourierRounds:
                 raise SystemExit("with the others")
             trained.vector.detach().copy_(torch.from_numpy(parameters))
             trained.to_network()
-            value = self.differentiate()
-            gradient = trained.gradient(flat.grad).cpu().numpy().astype(np.float64)
-            flat.grad = None
+            value, of_network = self.value_and_gradient()
             progress()
-            return value, gradient
+            return value, trained.gradient(of_network).cpu().numpy().astype(np.float64)
 
         found = optimize.minimize(
             value_and_gradient,
@@ -231,23 +229,20 @@ class FourierRounds:
         for box in self._boxes:
             box.correct(f[box.rows], self._run)
 
-    def differentiate(self) -> float:
-        """Return the loss of all boxes, and leave its gradient in the network's parameters."""
-        run = self._run
-        f = run.cells.f(run.network)
+    def value_and_gradient(self) -> tuple[float, torch.Tensor]:
+        """Return the loss of all boxes and its derivative by the network's parameters."""
+        network, inputs = self._run.network, self._run.cells.inputs
+        f = self._run.cells.f(network)
         found = [box.value_and_slope(f[box.rows]) for box in self._boxes]
-        slope = torch.cat([of_rows for _, of_rows in found]) / len(found)
-
-        def differentiate(part: slice) -> float:
-            output = run.network(run.cells.inputs[part])
-            penalty = non_negativity(output)
-            (torch.dot(f_from_output(output), slope[part]) + penalty).backward()
-            return penalty.item()
-
-        penalties = in_chunks(
-            differentiate,
-            len(slope),
-            device=slope.device.type,
+        output = torch.log10(f)
+        below = torch.clamp(output - LOWEST_OUTPUT, max=0.0)  # as in `non_negativity`
+        of_f = torch.cat([of_rows for _, of_rows in found]) / len(found)
+        slope = (of_f * f * math.log(10) + 4 * below**3).float()
+        parts = in_chunks(
+            lambda part: network.gradient(inputs[part], slope[part]),
+            len(inputs),
+            device=inputs.device.type,
             task="differentiating the Fourier-space loss",
         )
-        return sum(loss for loss, _ in found) / len(found) + sum(penalties)
+        loss = sum(loss for loss, _ in found) / len(found) + torch.sum(below**4).item()
+        return loss, torch.stack(parts).double().sum(dim=0)

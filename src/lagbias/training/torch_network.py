@@ -80,6 +80,25 @@ class HaloToMassNet(nn.Module):
             return fused_network.evaluate(inputs, self.flat, self.layout)
         return self.layer_by_layer(inputs)
 
+    def gradient(self, inputs: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+        """Return Σ_i slope_i ∂y_i/∂flat.
+
+        Parameters
+        ----------
+        inputs : Tensor, float32, shape (P, n_inputs)
+            Whitened features, dimensionless.
+        slope : Tensor, float32, shape (P,)
+            Derivative of something with respect to y of each particle.
+
+        Returns
+        -------
+        Tensor, float32, shape (n,)
+            Its derivative with respect to the parameters.
+        """
+        if fused_network.suits(inputs, self.flat, self.layout):
+            return fused_network.gradient(inputs, self.flat, self.layout, slope)
+        return torch.autograd.grad(self.layer_by_layer(inputs), self.flat, slope)[0]
+
     def layer_by_layer(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return what `forward` returns, computed by PyTorch."""
         *hidden, last, last_bias = self._parameters_of(self.flat)

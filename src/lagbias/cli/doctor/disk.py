@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lagbias.cli.doctor.finding import Finding, Mark, gigabytes
+from lagbias.config.sections import AbacusSettings
 
 if TYPE_CHECKING:
     from lagbias.config.model import Config
@@ -111,9 +112,9 @@ def measure(directory: Path) -> Disk:
 def need_of(config: Config) -> Need:
     """Estimate what a run writes."""
     boxes = len(config.box_names())
-    if config.source == "abacus":
-        return Need(config.run, boxes * _BYTES_PER_ABACUS_BOX)
     settings = config.settings()
+    if isinstance(settings, AbacusSettings):
+        return Need(config.run, boxes * _BYTES_PER_ABACUS_BOX)
     assert settings is not None  # a configuration has the section of its source
     particles = settings.kept_fraction * settings.particles_per_side**3
     return Need(config.run, _bytes(boxes, settings.density_grid**3, particles))

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from lagbias.training.cpu_kernels import network_kernels
 from lagbias.training.layout import Layout
 
-__all__ = ["evaluate", "suits"]
+__all__ = ["evaluate", "gradient", "suits"]
 
 
 def suits(inputs: torch.Tensor, flat: torch.Tensor, layout: Layout) -> bool:
@@ -50,13 +50,34 @@ def evaluate(inputs: torch.Tensor, flat: torch.Tensor, layout: Layout) -> torch.
     return _Output.apply(inputs, flat, layout)
 
 
+def gradient(
+    inputs: torch.Tensor, flat: torch.Tensor, layout: Layout, slope: torch.Tensor
+) -> torch.Tensor:
+    """Return Σ_i slope_i ∂y_i/∂flat, without the forward pass of automatic differentiation.
+
+    Parameters
+    ----------
+    inputs, flat, layout
+        See `evaluate`.
+    slope : Tensor, float32, shape (P,)
+        Derivative of something with respect to each output.
+
+    Returns
+    -------
+    Tensor, float32, shape (n,)
+        Its derivative with respect to the parameters.
+    """
+    found = np.zeros(len(flat))
+    _backward(inputs, _packed(flat, layout), slope, found, np.empty((0, 0), np.float32))
+    return torch.from_numpy(found.astype(np.float32))
+
+
 class _Output(Function):
     @staticmethod
     def forward(ctx, inputs, flat, layout):
         ctx.save_for_backward(inputs, flat)
         output, nothing = torch.empty(len(inputs)), np.empty(0, np.float32)
-        packed = ctx.packed = layout.packed(_array(flat))
-        network_kernels.transpose(packed)
+        packed = ctx.packed = _packed(flat, layout)
         network_kernels.forward(_array(inputs), packed, output.numpy(), nothing, nothing)
         return output
 
@@ -66,14 +87,30 @@ class _Output(Function):
         inputs, flat = ctx.saved_tensors  # raises if they have changed since
         into_inputs, into_flat, _ = ctx.needs_input_grad
         d_inputs = torch.empty_like(inputs if into_inputs else inputs[:0])
-        gradient = np.zeros(len(flat) if into_flat else 0)
-        nothing = np.empty(0, np.float32)
-        network_kernels.backward(
-            _array(inputs), ctx.packed, _array(grad_output), gradient,
-            d_inputs.numpy(), nothing, nothing,
-        )  # fmt: skip
-        gradient = torch.from_numpy(gradient.astype(np.float32))
-        return d_inputs if into_inputs else None, gradient if into_flat else None, None
+        d_flat = np.zeros(len(flat) if into_flat else 0)
+        _backward(inputs, ctx.packed, grad_output, d_flat, d_inputs.numpy())
+        d_flat = torch.from_numpy(d_flat.astype(np.float32))
+        return d_inputs if into_inputs else None, d_flat if into_flat else None, None
+
+
+def _packed(flat: torch.Tensor, layout: Layout) -> network_kernels.Packed:
+    packed = layout.packed(_array(flat))
+    network_kernels.transpose(packed)
+    return packed
+
+
+def _backward(
+    inputs: torch.Tensor,
+    packed: network_kernels.Packed,
+    slope: torch.Tensor,
+    d_flat: np.ndarray,
+    d_inputs: np.ndarray,
+) -> None:
+    """Add to the derivatives that are not empty."""
+    nothing = np.empty(0, np.float32)
+    network_kernels.backward(
+        _array(inputs), packed, _array(slope), d_flat, d_inputs, nothing, nothing
+    )
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

@@ -1,0 +1,35 @@
+"""The comparison beyond the paper: what is made for it, on the smallest boxes."""
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.workflow
+
+#: The smoothing sets of the default configuration but that of the thin mass ranges.
+SETS = 6
+BASELINES = 4
+
+
+@pytest.fixture(scope="module")
+def checkout(shared_checkout):
+    """A checkout without results."""
+    return shared_checkout("beyond")
+
+
+def test_all_models_are_compared_on_all_boxes(checkout):
+    chosen = yaml.safe_load((checkout.root / "config/beyond.yaml").read_text())["beyond"]
+    ensembles = SETS + sum(len(variant["sets"]) for variant in chosen["variants"].values())
+    joint = {box for variant in chosen["variants"].values() for box in variant.get("joint", [])}
+    boxes = len(chosen["validation"])
+    files = ("--configfile", "config/tiny.yaml", "config/beyond.yaml")
+    plan = checkout.plan(*files, "--", "beyond")
+    assert plan["simulate_box"] == 2 + len(joint) + boxes
+    assert plan["train_networks"] == ensembles
+    assert plan["fit_baselines"] == 1
+    assert plan["predict_spectra"] == ensembles * boxes
+    assert plan["predict_baselines"] == boxes
+    assert plan["compare_fields"] == (ensembles + BASELINES) * boxes
+
+
+def test_without_it_there_are_no_such_rules(checkout):
+    assert "beyond" in checkout.snakemake("--dry-run", "--", "beyond", check=False)

@@ -1,0 +1,142 @@
+# Beyond the paper: networks trained otherwise, and other models, compared on boxes of their own. Networks and
+# their fields are made by the rules of the paper's.
+
+from lagbias.config.checks import BASELINES
+
+BEYOND = CONFIG.beyond
+# what models are named by in paths, and the sets of each
+COMPARED_NETWORKS = {
+    "full": CONFIG.threshold_sets(),
+    **{name: variant.sets for name, variant in BEYOND.variants.items()},
+}
+COMPARED_BASELINES = dict.fromkeys(BASELINES, [BEYOND.baseline_set])
+
+
+def on_comparison_boxes(kind, models):
+    """Paths of artefacts of models on the boxes of the comparison."""
+    return [
+        each
+        for inputs, sets in models.items()
+        for each in paths(
+            kind, inputs=inputs, smoothing_set=sets, box=BEYOND.validation
+        )
+    ]
+
+
+def comparisons():
+    """Comparisons of all networks and baselines with the halos."""
+    return on_comparison_boxes("comparisons", COMPARED_NETWORKS | COMPARED_BASELINES)
+
+
+def spectra_of_comparison():
+    """Spectra of the networks, which have those of each one and not only of their average f."""
+    return on_comparison_boxes("spectra", COMPARED_NETWORKS)
+
+
+def of_best_boxes(kind):
+    """Input function: artefacts of the boxes that train the best networks, box after box."""
+    return lambda wildcards: of_training_boxes(kind)(
+        SimpleNamespace(**wildcards, inputs=BEYOND.best)
+    )
+
+
+def n_best_boxes(wildcards):
+    """Number of boxes that train the best networks."""
+    return len(CONFIG.training_boxes(wildcards.train_box, BEYOND.best))
+
+
+rule beyond:
+    input:
+        comparisons(),
+        spectra_of_comparison(),
+    localrule: True
+
+
+rule fit_baselines:
+    input:
+        particles=of_best_boxes("particles"),
+        features=of_best_boxes("features"),
+        halo_fields=of_best_boxes("halo_fields"),
+    output:
+        **{name: pattern("baselines", baseline=name) for name in BASELINES},
+    log:
+        log_of("fit_baselines", pattern("baselines", baseline="all")),
+    benchmark:
+        benchmark_of("fit_baselines", pattern("baselines", baseline="all"))
+    threads: threads_for(BOX_PARTICLES)
+    resources:
+        **needs(
+            # positions of all boxes; six fields, their sums and their modes
+            megabytes=lambda wildcards: 700
+            + (20 + 12 * n_best_boxes(wildcards)) * 1e-6 * BOX_PARTICLES
+            + 120e-6 * EVALUATION_CELLS,
+            seconds=lambda wildcards: 1e-5 * BOX_PARTICLES * n_best_boxes(wildcards),
+        ),
+    params:
+        code=code("fit_baselines"),
+        least_squares=section("least_squares"),
+        training={
+            name: section("training")[name]
+            for name in ("subsample", "sampling", "fourier_cut")
+        },
+        rf=lambda wildcards: CONFIG.smoothing_sets[wildcards.smoothing_set][0],
+        seed=CONFIG.seeds[0],
+    message:
+        "baselines with {wildcards.smoothing_set} on {wildcards.train_box}, {wildcards.sample}"
+    script:
+        "../scripts/fit_baselines.py"
+
+
+rule predict_baselines:
+    input:
+        **{name: pattern("baselines", baseline=name) for name in BASELINES},
+        particles=pattern("particles"),
+        features=features_of("{box}"),
+    output:
+        **{name: pattern("model_fields", inputs=name) for name in BASELINES},
+    log:
+        log_of("predict_baselines", pattern("model_fields", inputs="baselines")),
+    benchmark:
+        benchmark_of("predict_baselines", pattern("model_fields", inputs="baselines"))
+    threads: threads_for(BOX_PARTICLES)
+    resources:
+        **needs(
+            megabytes=500 + 16e-6 * BOX_PARTICLES + 100e-6 * EVALUATION_CELLS,
+            seconds=2e-6 * BOX_PARTICLES,
+        ),
+    params:
+        code=code("predict_baselines"),
+        evaluation_grid=CONFIG.evaluation.grid,
+    message:
+        "evaluating baselines with {wildcards.smoothing_set} of {wildcards.train_box} on {wildcards.box}"
+    script:
+        "../scripts/predict_baselines.py"
+
+
+rule compare_fields:
+    input:
+        model_field=pattern("model_fields"),
+        halo_fields=pattern("halo_fields"),
+    output:
+        pattern("comparisons"),
+    log:
+        log_of("compare_fields", pattern("comparisons")),
+    benchmark:
+        benchmark_of("compare_fields", pattern("comparisons"))
+    wildcard_constraints:
+        inputs=any_of([*COMPARED_NETWORKS, *BASELINES]),
+    threads: threads_for(EVALUATION_CELLS)
+    resources:
+        **needs(
+            megabytes=300 + 60e-6 * EVALUATION_CELLS, seconds=2e-6 * EVALUATION_CELLS
+        ),
+    params:
+        code=code("compare_fields"),
+        beyond={
+            name: section("beyond")[name]
+            for name in ("pdf_radii", "bispectrum_width", "bispectrum_k_max")
+        },
+    message:
+        "comparing {wildcards.smoothing_set} ({wildcards.inputs}) of {wildcards.train_box} with halos of {wildcards.box}"
+    script:
+        "../scripts/compare_fields.py"
