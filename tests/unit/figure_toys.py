@@ -10,6 +10,7 @@ from matplotlib.collections import PathCollection, QuadMesh
 
 from lagbias.artefacts import store
 from lagbias.bias.binned import BinnedF
+from lagbias.bias.comparison import Comparison
 from lagbias.bias.components import GradientPCA
 from lagbias.bias.least_squares import LeastSquares
 from lagbias.bias.prediction import ModelField
@@ -267,6 +268,124 @@ def validation_loss_retrained(n_bins=30, **options):
     return {
         "networks": [one for inputs in both for one in ensemble("5Rf_fine", inputs, **options)],
         "spectra": [spectra("5Rf_fine", inputs=inputs, n_bins=n_bins) for inputs in both],
+    }, RADII
+
+
+#: Deviations of models in the toys: of P_model/P_h on small scales, 1 - r at 0.1 h/Mpc, width of
+#: the density, and the bispectrum.
+MODELS = {
+    ("full", "3Rf"): (-0.06, 0.0020, 0.985, 0.94),
+    ("joint", "3Rf"): (0.01, 0.0015, 1.0, 1.0),
+    ("joint", "1Rf"): (0.02, 0.0022, 1.01, 1.02),
+    ("polynomial", "1Rf"): (-0.08, 0.0040, 0.975, 0.9),
+    ("transfer", "1Rf"): (-0.12, 0.0035, 0.97, 0.85),
+    ("gaussian", "1Rf"): (-0.1, 0.0037, 1.025, 1.1),
+    ("filtered_least_squares", "1Rf"): (0.08, 0.0030, 1.02, 1.04),
+}
+
+
+def comparison(
+    inputs="full", smoothing_set="3Rf", target_box="box8", *, n_bins=64, radii=(5, 10), n_shells=7
+):
+    """A comparison that resembles a real one: lognormal densities and tree-level bispectra."""
+    rng = generator(inputs, smoothing_set, target_box)
+    tilt, lost, width, amplitude = MODELS[inputs, smoothing_set]
+    number = np.arange(1, n_bins + 1)
+    k = number * 2 * np.pi / BOX_SIZE
+    n_modes = np.round(4 * np.pi * number**2).astype(np.int64)
+    halo = 3e4 / (1 + (k / 0.05) ** 1.4) + 800.0
+    noise = np.sqrt(4 * lost / n_modes) * rng.normal(size=n_bins)
+    ratio = (1 + tilt * k**2 / (0.02 + k**2)) * (1 + noise)
+    correlation = np.clip(1 - lost * (1 + (k / 0.1) ** 2), 0.4, None)
+    densities = [lognormal_densities(radius, width, rng) for radius in radii]
+    return Comparison(
+        k=k,
+        n_modes=n_modes,
+        halo_power=halo,
+        model_power=ratio * halo,
+        cross_power=correlation * np.sqrt(ratio) * halo,
+        radii=np.array(radii, dtype=np.float64),
+        delta_edges=DELTA_EDGES,
+        **{name: np.array([some[name] for some in densities]) for name in densities[0]},
+        **bispectra(amplitude, rng, n_shells),
+        shot_noise=800.0,
+        box_size=BOX_SIZE,
+        n_grid=2 * n_bins,
+        train_box="box0",
+        sample="threshold",
+        smoothing_set=smoothing_set,
+        inputs=inputs,
+        target_box=target_box,
+    )
+
+
+DELTA_EDGES = np.linspace(-1.5, 8.0, 191)
+
+
+def lognormal_densities(radius, width, rng):
+    """Fields of `Comparison` that belong to a radius, of lognormal δ with σ of a width."""
+    delta = 0.5 * (DELTA_EDGES[1:] + DELTA_EDGES[:-1])
+
+    def density(sigma):
+        log = np.log(np.clip(1 + delta, 1e-6, None))
+        values = np.exp(-0.5 * ((log + sigma**2 / 2) / sigma) ** 2) / np.clip(1 + delta, 1e-6, None)
+        values *= 1 + 0.01 * rng.normal(size=delta.size)
+        return np.where(delta > -1, values / (sigma * np.sqrt(2 * np.pi)), 0.0)
+
+    def moments(sigma):
+        ratio = np.exp(sigma**2)
+        return [ratio - 1, ratio + 2, ratio**3 + 3 * ratio**2 + 6 * ratio + 6]
+
+    halo = 4.2 / radius * 0.9
+    return {
+        "halo_density": density(halo),
+        "model_density": density(width * halo),
+        "halo_moments": moments(halo),
+        "model_moments": moments(width * halo),
+        "wasserstein": abs(1 - width) * halo,
+        "kolmogorov_smirnov": 0.2 * abs(1 - width),
+    }
+
+
+def bispectra(amplitude, rng, n_shells):
+    """Fields of `Comparison` that belong to triangles, with Q that falls with k."""
+    shells = np.arange(n_shells)
+    triangles = np.array(
+        [(a, b, c) for a in shells for b in shells[: a + 1] for c in shells[: b + 1] if a <= b + c]
+    )
+    k = (shells + 1) * 0.042
+    power = 3e4 / (1 + (k / 0.05) ** 1.4) + 800.0
+    p1, p2, p3 = power[triangles.T]
+    tree = (0.4 + 0.1 / (1 + k[triangles[:, 0]] / 0.1)) * (p1 * p2 + p2 * p3 + p3 * p1)
+    counts = np.round(50 * np.prod(triangles + 1.0, axis=1) ** 2).astype(np.int64)
+    halo = tree * (1 + 0.5 / np.sqrt(counts) * rng.normal(size=len(counts)))
+    return {
+        "shell_k": k,
+        "halo_shell_power": power,
+        "model_shell_power": power,
+        "triangles": triangles,
+        "n_triangles": counts,
+        "halo_bispectrum": halo,
+        "model_bispectrum": amplitude
+        * halo
+        * (1 + 0.1 / counts**0.25 * rng.normal(size=len(counts))),
+    }
+
+
+def comparisons(boxes=("box8", "box9"), models=tuple(MODELS), **options):
+    """Comparisons of all models on some boxes."""
+    made = [comparison(*model, box, **options) for model in models for box in boxes]
+    return {"comparisons": made}, RADII
+
+
+model_comparison = one_point_comparison = bispectrum_comparison = comparisons
+
+
+def loss_comparison(sets=tuple(SETS), boxes=("box8", "box9"), **options):
+    both = {"original": "full", "best": "joint"}
+    return {
+        role: [spectra(name, "box0", box, inputs, **options) for name in sets for box in boxes]
+        for role, inputs in both.items()
     }, RADII
 
 

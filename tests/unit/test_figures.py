@@ -25,6 +25,7 @@ def names():
 NAMES = names()
 #: Figures of curves against k, with legends inside or above the panels.
 OF_SPECTRA = [name for name in NAMES if "power_ratio" in name or "validation_loss" in name]
+OF_SPECTRA += ["loss_comparison", "model_comparison"]
 SMALL = [
     ("power_ratio_boxes", {"n_boxes": 1, "n_seeds": 2, "n_bins": 8}),
     ("power_ratio_boxes", {"n_boxes": 7, "n_seeds": 1, "n_bins": 8}),
@@ -40,6 +41,12 @@ SMALL = [
     ("component_coefficients", {"sets": ("3Rf",)}),
     ("residual_slices", {"sets": ("3Rf",), "n_cells": 12}),
     ("residual_slices", {"sets": ("3Rf", "1Rf", "3Rf_fine", "5Rf_fine"), "n_cells": 7}),
+    ("model_comparison", {"boxes": ("box8",), "models": (("joint", "1Rf"),), "n_bins": 8}),
+    ("loss_comparison", {"sets": ("3Rf",), "n_seeds": 2, "n_bins": 8}),
+    ("loss_comparison", {"sets": ("1Rf", "3Rf", "3Rf_fine", "5Rf_fine"), "boxes": ("box8",)}),
+    ("one_point_comparison", {"boxes": ("box8",), "radii": (5,)}),
+    ("bispectrum_comparison", {"boxes": ("box8",), "models": (("full", "3Rf"),)}),
+    ("bispectrum_comparison", {"n_shells": 1}),
     ("method_overview", {"n_nodes": 1, "region_size": 1.0}),
     ("method_overview", {"n_nodes": 69, "region_size": 59.9}),
 ]
@@ -88,6 +95,7 @@ def test_legends_cover_no_data(name, figures, toys):
         assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
         assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes)
     with_legend = {"least_squares_comparison", "component_coefficients", "method_overview"}
+    with_legend |= {"one_point_comparison", "bispectrum_comparison"}
     found = figure.legends or [axes for axes in figure.axes if axes.get_legend()]
     assert bool(found) == (name in with_legend.union(OF_SPECTRA))
 
@@ -135,7 +143,10 @@ def test_drawing_leaves_matplotlib_settings_alone(toys):
 def test_captions_render(name):
     jinja2 = pytest.importorskip("jinja2")
     docutils_core = pytest.importorskip("docutils.core")
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config, beyond = (
+        yaml.safe_load((ROOT / f"config/{file}.yaml").read_text()) for file in ("config", "beyond")
+    )
+    config["beyond"] = beyond["beyond"]
     text = (ROOT / f"workflow/report/{name}.rst").read_text(encoding="utf-8")
     template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text)
     caption = template.render(snakemake=SimpleNamespace(config=config))
@@ -193,6 +204,10 @@ def empty(_):
     return []
 
 
+def no_halos(comparisons):
+    return [replace(one, halo_density=0 * one.halo_density) for one in comparisons]
+
+
 ONE_COMPONENT = first_with(components=np.ones((20_000, 1), np.float32))
 MISTAKES = [
     ("power_ratio_boxes", "on_training_box", first_with(target_box="b"), "`box0` .* to `b`"),
@@ -215,6 +230,13 @@ MISTAKES = [
     ("residual_slices", "model_fields", first_with(average=np.zeros((7, 7, 7))), r"shape \(7, 7"),
     ("residual_slices", "thickness", lambda _: 300.0, "does not fit in a box of 200 Mpc/h"),
     ("method_overview", "slab", first_with(f=np.empty(0)), "no particles"),
+    ("model_comparison", "comparisons", empty, "at least one model"),
+    ("model_comparison", "comparisons", lambda some: some[1:], "same boxes for all"),
+    ("model_comparison", "comparisons", first_with(k=np.arange(1.0, 65)), "different `k`"),
+    ("loss_comparison", "original", empty, "at least one smoothing set"),
+    ("loss_comparison", "best", lambda some: some[::-1], "same sets and boxes"),
+    ("loss_comparison", "best", first_with(n_modes=np.arange(64)), "boxes of one size"),
+    ("one_point_comparison", "comparisons", no_halos, "hold no points"),
 ]
 
 

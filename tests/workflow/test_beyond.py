@@ -19,6 +19,7 @@ def checkout(shared_checkout):
 def test_all_models_are_compared_on_all_boxes(checkout):
     chosen = yaml.safe_load((checkout.root / "config/beyond.yaml").read_text())["beyond"]
     ensembles = SETS + sum(len(variant["sets"]) for variant in chosen["variants"].values())
+    ensembles += len(chosen["samples"])
     joint = {box for variant in chosen["variants"].values() for box in variant.get("joint", [])}
     boxes = len(chosen["validation"])
     files = ("--configfile", "config/tiny.yaml", "config/beyond.yaml")

@@ -1,7 +1,7 @@
 # Beyond the paper: networks trained otherwise, and other models, compared on boxes of their own. Networks and
 # their fields are made by the rules of the paper's.
 
-from lagbias.config.checks import BASELINES
+from lagbias.config.checks import BASELINES, BEYOND_FIGURES
 
 BEYOND = CONFIG.beyond
 # what models are named by in paths, and the sets of each
@@ -10,6 +10,12 @@ COMPARED_NETWORKS = {
     **{name: variant.sets for name, variant in BEYOND.variants.items()},
 }
 COMPARED_BASELINES = dict.fromkeys(BASELINES, [BEYOND.baseline_set])
+# those in the figures of all models
+DRAWN_MODELS = {
+    "full": [CONFIG.figure_sets.multi_scale],
+    BEYOND.best: [CONFIG.figure_sets.multi_scale, CONFIG.figure_sets.single_scale],
+    **COMPARED_BASELINES,
+}
 
 
 def on_comparison_boxes(kind, models):
@@ -23,14 +29,32 @@ def on_comparison_boxes(kind, models):
     ]
 
 
+def of_best(kind, samples):
+    """Paths of artefacts of the best networks of several scales on these boxes."""
+    return paths(
+        kind,
+        inputs=BEYOND.best,
+        smoothing_set=CONFIG.figure_sets.multi_scale,
+        sample=samples,
+        box=BEYOND.validation,
+    )
+
+
 def comparisons():
-    """Comparisons of all networks and baselines with the halos."""
-    return on_comparison_boxes("comparisons", COMPARED_NETWORKS | COMPARED_BASELINES)
+    """Comparisons of all networks and baselines with the halos, and with other tracers."""
+    models = COMPARED_NETWORKS | COMPARED_BASELINES
+    return [
+        *on_comparison_boxes("comparisons", models),
+        *of_best("comparisons", BEYOND.samples),
+    ]
 
 
 def spectra_of_comparison():
     """Spectra of the networks, which have those of each one and not only of their average f."""
-    return on_comparison_boxes("spectra", COMPARED_NETWORKS)
+    return [
+        *on_comparison_boxes("spectra", COMPARED_NETWORKS),
+        *of_best("spectra", BEYOND.samples),
+    ]
 
 
 def of_best_boxes(kind):
@@ -49,7 +73,36 @@ rule beyond:
     input:
         comparisons(),
         spectra_of_comparison(),
+        of_best("multipoles", [CONFIG.sample]),
+        paths("tables", name=["beyond.json", "beyond.md"]),
+        [
+            f"{path('figures', name=name)}.{suffix}"
+            for name in BEYOND_FIGURES
+            for suffix in ("pdf", "png")
+        ],
     localrule: True
+
+
+rule tabulate_comparison:
+    input:
+        comparisons=comparisons(),
+        spectra=spectra_of_comparison(),
+    output:
+        json=pattern("tables", name="beyond.json"),
+        markdown=pattern("tables", name="beyond.md"),
+    log:
+        "logs/{run}/tabulate_comparison.log",
+    benchmark:
+        "benchmarks/{run}/tabulate_comparison.tsv"
+    localrule: True
+    resources:
+        **needs(200),
+    params:
+        code=code("tabulate_comparison"),
+    message:
+        "tabulating the comparison of models"
+    script:
+        "../scripts/tabulate_comparison.py"
 
 
 rule fit_baselines:
@@ -66,11 +119,11 @@ rule fit_baselines:
     threads: threads_for(BOX_PARTICLES)
     resources:
         **needs(
-            # positions of all boxes; six fields, their sums and their modes
-            megabytes=lambda wildcards: 700
-            + (20 + 12 * n_best_boxes(wildcards)) * 1e-6 * BOX_PARTICLES
-            + 120e-6 * EVALUATION_CELLS,
-            seconds=lambda wildcards: 1e-5 * BOX_PARTICLES * n_best_boxes(wildcards),
+            # sites of one box, positions and sub-samples of all; six fields, their sums and their modes
+            megabytes=lambda wildcards: 200
+            + (10 + 15 * n_best_boxes(wildcards)) * 1e-6 * BOX_PARTICLES
+            + 90e-6 * EVALUATION_CELLS,
+            seconds=lambda wildcards: 2e-6 * BOX_PARTICLES * n_best_boxes(wildcards),
         ),
     params:
         code=code("fit_baselines"),
@@ -101,8 +154,9 @@ rule predict_baselines:
     threads: threads_for(BOX_PARTICLES)
     resources:
         **needs(
-            megabytes=500 + 16e-6 * BOX_PARTICLES + 100e-6 * EVALUATION_CELLS,
-            seconds=2e-6 * BOX_PARTICLES,
+            # positions; five fields and their sums
+            megabytes=300 + 14e-6 * BOX_PARTICLES + 70e-6 * EVALUATION_CELLS,
+            seconds=5e-7 * BOX_PARTICLES,
         ),
     params:
         code=code("predict_baselines"),
@@ -128,7 +182,7 @@ rule compare_fields:
     threads: threads_for(EVALUATION_CELLS)
     resources:
         **needs(
-            megabytes=300 + 60e-6 * EVALUATION_CELLS, seconds=2e-6 * EVALUATION_CELLS
+            megabytes=220 + 40e-6 * EVALUATION_CELLS, seconds=5e-7 * EVALUATION_CELLS
         ),
     params:
         code=code("compare_fields"),

@@ -128,6 +128,28 @@ FIGURES = {
     ),
 }
 
+# drawn by `snakemake beyond`
+if CONFIG.beyond:
+    for name, label in {
+        "model_comparison": "Models: power and errors",
+        "one_point_comparison": "Models: densities",
+        "bispectrum_comparison": "Models: bispectra",
+    }.items():
+        FIGURES[name] = figure(
+            "Beyond the paper",
+            label,
+            settings=radii_of(sorted(set().union(*DRAWN_MODELS.values()))),
+            comparisons=on_comparison_boxes("comparisons", DRAWN_MODELS),
+        )
+    BEST_SETS = BEYOND.variants[BEYOND.best].sets
+    FIGURES["loss_comparison"] = figure(
+        "Beyond the paper",
+        "Losses: every smoothing set",
+        settings=radii_of(BEST_SETS),
+        original=on_comparison_boxes("spectra", {"full": BEST_SETS}),
+        best=on_comparison_boxes("spectra", {BEYOND.best: BEST_SETS}),
+    )
+
 for name, drawn in FIGURES.items():
 
     rule:

@@ -23,10 +23,10 @@ __all__ = [
 #: What models are called; networks of a variant have its name.
 MODEL_NAMES: Mapping[str, str] = {
     "full": "networks as in the paper",
-    "polynomial": "polynomial",
-    "transfer": "polynomial with transfer functions",
-    "gaussian": "Gaussian",
-    "filtered_least_squares": "least squares",
+    "polynomial": "polynomial bias",
+    "transfer": "polynomial, transfer functions",
+    "gaussian": "Gaussian bias",
+    "filtered_least_squares": "least squares, k cut",
 }
 #: Ranges of k [h/Mpc], the upper limit exclusive.
 LARGE_SCALES, MIDDLE_SCALES, SMALL_SCALES = (0.0, 0.1), (0.1, 0.3), (0.3, 0.6)
@@ -172,7 +172,7 @@ def expected_scatter(comparison: Comparison, k_range: tuple[float, float] = LARG
 
     N counts k and -k, so N/2 complex modes are independent. For Gaussian fields the measured
     ln P_model and ln P_h have the variance 2/N each and the covariance 2 r²/N, so that of their
-    difference is 4 (1 - r²)/N; the mean over bins by number of modes adds N² R² times these.
+    difference is 4 (1 - r²)/N; the mean of R over bins has the weights N / Σ N.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from lagbias.runtime.messages import did_you_mean
 if TYPE_CHECKING:
     from lagbias.config.model import Config
 
-__all__ = ["BASELINES", "available_figures", "inconsistencies"]
+__all__ = ["BASELINES", "BEYOND_FIGURES", "available_figures", "inconsistencies"]
 
 #: Minimum smoothing radius in grid cells: below one, ∇²δ loses over a tenth of its variance.
 CELLS_PER_RADIUS = 1.0
@@ -26,10 +26,17 @@ MIN_SEEDS = 2
 RESERVED_RUNS = ("paper_scale", "suite")
 #: Files next to the directories of boxes.
 RESERVED_BOXES = ("plan.txt",)
-#: Smoothing radii in paths, as the wildcard `rf` of the workflow matches them.
 #: What networks take in, in paths, and the models that they are compared with.
 RESERVED_INPUTS = ("full", "density", "nested", "cut", "pc2", "least_squares")
 BASELINES = ("polynomial", "transfer", "gaussian", "filtered_least_squares")
+#: Figures of the section `beyond`.
+BEYOND_FIGURES = (
+    "model_comparison",
+    "loss_comparison",
+    "one_point_comparison",
+    "bispectrum_comparison",
+)
+#: Smoothing radii in paths, as the wildcard `rf` of the workflow matches them.
 RADIUS_IN_PATHS = re.compile(r"[0-9.]+")
 
 
@@ -85,6 +92,11 @@ def _check_names(config: Config) -> Iterator[str]:
     for name in config.figures:
         if name not in known:
             yield _undefined("figures", "figure", name, known, "src/lagbias/figures")
+        elif name in BEYOND_FIGURES and not config.beyond:
+            yield (
+                f"figures names {name}, which needs the section beyond. Add config/beyond.yaml "
+                f"with --configfile, or remove the figure."
+            )
 
 
 def _undefined(key: str, noun: str, name: str, known: Iterable[str], where: str) -> str:

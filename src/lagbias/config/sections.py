@@ -255,7 +255,7 @@ class HaloFiles(Section):
     )
     velocities: ArrayName | None = Field(
         default=None,
-        description="Peculiar velocities, of shape (halos, 3) [km/s]; nothing depends on them.",
+        description="Peculiar velocities, of shape (halos, 3) [km/s], for redshift space.",
     )
 
 
@@ -282,8 +282,8 @@ class FileBox(Section):
     )
     velocities: ArrayName | None = Field(
         default=None,
-        description="Peculiar velocities of these particles [km/s], for those of halos that are "
-        "found here.",
+        description="Peculiar velocities of these particles [km/s], for redshift space and for "
+        "the velocities of halos that are found here.",
     )
     particle_ids: ArrayName | None = Field(
         default=None,

@@ -79,19 +79,19 @@ def _of_basis_fields(
     boxes: Sequence[TrainingBox], *, box_size: float, sigma: np.ndarray, cut: float, threads: int
 ) -> tuple[PolynomialBias, TransferFunctions]:
     """Fit the two models whose fields are combinations of the same five, a box at a time."""
-    normal, products, averages, particles = 0.0, [], [], []
+    normals, products, averages, particles = [], [], [], []
     for box in boxes:
         features_of, positions, halos = _load(box, columns=3)
         basis = polynomial.basis_fields(
             features_of, positions, box_size=box_size, n_grid=len(halos), threads=threads
         )
         of_box = {"box_size": box_size, "threads": threads}
-        normal = normal + polynomial.normal_equations(basis.fields, halos, cut=cut, **of_box)
+        normals.append(polynomial.normal_equations(basis.fields, halos, cut=cut, **of_box))
         products.append(transfer_functions.binned_products(basis.fields, halos, **of_box))
         averages.append(basis.averages)
         particles.append(len(positions))
     weights = PolynomialBias(
-        coefficients=polynomial.solve(normal),
+        coefficients=polynomial.solve(np.sum(normals, axis=0)),
         averages=np.average(averages, axis=0, weights=particles),
         sigma=sigma,
         cut=cut,

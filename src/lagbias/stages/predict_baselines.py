@@ -12,7 +12,7 @@ from lagbias.bias.least_squares import LeastSquares
 from lagbias.bias.polynomial import PolynomialBias
 from lagbias.bias.prediction import ModelField, Weights
 from lagbias.bias.transfer_functions import TransferFunctions
-from lagbias.grids.weighted_fields import WeightedFields, paint_weighted
+from lagbias.grids.weighted_fields import paint_weighted
 from lagbias.sources.base import Particles
 from lagbias.stages.particle_features import load_features
 
@@ -43,7 +43,7 @@ def predict_baselines(
     del basis
     for name, kind in (("gaussian", GaussianBias), ("filtered_least_squares", LeastSquares)):
         weights = store.read(paths[name], kind)
-        fields[name] = _paint(weights, features_of, positions, **on_grid).fields[0]
+        fields[name] = _paint(weights, features_of, positions, **on_grid)
     return {name: ModelField(evaluation=field, box_size=box_size) for name, field in fields.items()}
 
 
@@ -55,9 +55,9 @@ def _paint(
     box_size: float,
     n_grid: int,
     threads: int,
-) -> WeightedFields:
-    """Paint the f of δ and ∇²δ."""
-    return paint_weighted(
+) -> np.ndarray:
+    """Return the overdensity of particles with an f of δ and ∇²δ."""
+    painted = paint_weighted(
         lambda rows: weights.evaluate(features_of(rows, columns=2), threads=threads),
         positions,
         n_weights=1,
@@ -65,3 +65,4 @@ def _paint(
         n_grid=n_grid,
         threads=threads,
     )
+    return painted.fields[0]

@@ -20,9 +20,9 @@ _INTRODUCTION = (
     "Mean over the boxes {boxes} and, in brackets, each of them. ⟨·⟩ is the mean over modes, k is "
     "in h/Mpc, all numbers are dimensionless. The networks' model is their average f, and their "
     "range is that of ⟨P_model/P_h⟩ on the box where it is largest. Mode scatter: standard "
-    "deviation of ⟨P_model/P_h⟩ from the finite number of modes, √(4(1 − r²)/N) for Gaussian "
-    "fields. Largest deviations are of the spectra summed over boxes, in bins of at least 100 "
-    "modes. A is the amplitude in B_model = A B_h."
+    "deviation of that mean over the boxes from their finite number of modes, √(4(1 − r²)/N) for "
+    "Gaussian fields. Largest deviations are of the spectra summed over boxes, in bins of at least "
+    "100 modes of each box. A is the amplitude in B_model = A B_h."
 )
 #: Labels that name a model, and what a row begins with.
 _MODEL = ("train_box", "sample", "smoothing_set", "inputs")
@@ -81,11 +81,11 @@ _POWER: Mapping[str, _Column] = {
     "mode scatter": lambda s: s.ratio_scatter.mean,
     "range of networks": lambda s: s.ratio_range,
     "largest abs(P_model/P_h − 1), k ≤ 0.3": lambda s: s.ratio_deviation_to_0_3,
-    "k ≤ 0.6": lambda s: s.ratio_deviation_to_0_6,
+    "largest abs(P_model/P_h − 1), k ≤ 0.6": lambda s: s.ratio_deviation_to_0_6,
     "⟨P_hm/P_h⟩, k < 0.1": lambda s: s.cross_ratio,
     "largest abs(P_hm/P_h − 1), k ≤ 0.3": lambda s: s.cross_deviation_to_0_3,
     "⟨P_uncorr/P_h⟩, k < 0.1": lambda s: s.uncorrelated,
-    "0.1 ≤ k < 0.3": lambda s: s.uncorrelated_0_1_to_0_3,
+    "⟨P_uncorr/P_h⟩, 0.1 ≤ k < 0.3": lambda s: s.uncorrelated_0_1_to_0_3,
     "⟨r⟩, 0.3 ≤ k < 0.6": lambda s: s.correlation_0_3_to_0_6,
     "⟨P_err⟩/shot noise, k < 0.1": lambda s: s.error_power,
     "⟨P_err⟩/shot noise, 0.1 ≤ k < 0.3": lambda s: s.error_power_0_1_to_0_3,
