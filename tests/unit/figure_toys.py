@@ -7,12 +7,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection, QuadMesh
+from scipy.special import eval_legendre
 
 from lagbias.artefacts import store
 from lagbias.bias.binned import BinnedF
 from lagbias.bias.comparison import Comparison
 from lagbias.bias.components import GradientPCA
 from lagbias.bias.least_squares import LeastSquares
+from lagbias.bias.multipoles import Multipoles
 from lagbias.bias.prediction import ModelField
 from lagbias.bias.spectra import Spectra
 from lagbias.figures import common
@@ -387,6 +389,43 @@ def loss_comparison(sets=tuple(SETS), boxes=("box8", "box9"), **options):
         role: [spectra(name, "box0", box, inputs, **options) for name in sets for box in boxes]
         for role, inputs in both.items()
     }, RADII
+
+
+def multipoles(target_box="box8", *, n_bins=64):
+    """Multipoles of halos after Kaiser's formula, and of a model with virial velocities too."""
+    rng = generator("multipoles", target_box)
+    number = np.arange(1, n_bins + 1)
+    k = number * 2 * np.pi / BOX_SIZE
+    n_modes = np.round(4 * np.pi * number**2).astype(np.int64)
+    mu, weight = np.polynomial.legendre.leggauss(32)
+    power = 3e4 / (1 + (k / 0.05) ** 1.4) + 800.0
+    anisotropic = (power * (1 + np.sqrt(2 / n_modes) * rng.normal(size=n_bins)))[:, None]
+    anisotropic = anisotropic * (1 + 0.5 * mu**2) ** 2
+    damping = np.exp(-((4.0 * k[:, None] * mu) ** 2))
+    ells = np.array([0, 2, 4])
+    legendre = np.stack([(ell + 0.5) * weight * eval_legendre(ell, mu) for ell in ells])
+    halo = legendre @ anisotropic.T
+    noise = 0.2 / np.sqrt(n_modes) * rng.normal(size=(len(ells), n_bins))
+    model = legendre @ (anisotropic * damping).T + noise * power
+    return Multipoles(
+        k=k,
+        n_modes=n_modes,
+        ells=ells,
+        halo_power=halo,
+        model_power=model,
+        cross_power=legendre @ (anisotropic * np.sqrt(damping)).T,
+        box_size=BOX_SIZE,
+        n_grid=2 * n_bins,
+        train_box="box0",
+        sample="threshold",
+        smoothing_set="3Rf",
+        inputs="joint",
+        target_box=target_box,
+    )
+
+
+def multipole_comparison(boxes=("box8", "box9"), **options):
+    return {"multipoles": [multipoles(box, **options) for box in boxes]}, {}
 
 
 def arguments(name, **options):

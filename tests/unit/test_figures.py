@@ -25,7 +25,7 @@ def names():
 NAMES = names()
 #: Figures of curves against k, with legends inside or above the panels.
 OF_SPECTRA = [name for name in NAMES if "power_ratio" in name or "validation_loss" in name]
-OF_SPECTRA += ["loss_comparison", "model_comparison"]
+OF_SPECTRA += ["loss_comparison", "model_comparison", "multipole_comparison"]
 SMALL = [
     ("power_ratio_boxes", {"n_boxes": 1, "n_seeds": 2, "n_bins": 8}),
     ("power_ratio_boxes", {"n_boxes": 7, "n_seeds": 1, "n_bins": 8}),
@@ -47,6 +47,7 @@ SMALL = [
     ("one_point_comparison", {"boxes": ("box8",), "radii": (5,)}),
     ("bispectrum_comparison", {"boxes": ("box8",), "models": (("full", "3Rf"),)}),
     ("bispectrum_comparison", {"n_shells": 1}),
+    ("multipole_comparison", {"boxes": ("box8",), "n_bins": 1}),
     ("method_overview", {"n_nodes": 1, "region_size": 1.0}),
     ("method_overview", {"n_nodes": 69, "region_size": 59.9}),
 ]
@@ -237,6 +238,10 @@ MISTAKES = [
     ("loss_comparison", "best", lambda some: some[::-1], "same sets and boxes"),
     ("loss_comparison", "best", first_with(n_modes=np.arange(64)), "boxes of one size"),
     ("one_point_comparison", "comparisons", no_halos, "hold no points"),
+    ("multipole_comparison", "multipoles", empty, r"models \[\] on the boxes \[\]"),
+    ("multipole_comparison", "multipoles", first_with(inputs="full"), "those of one model"),
+    ("multipole_comparison", "multipoles", lambda some: [some[0]] * 2, "each box once"),
+    ("multipole_comparison", "multipoles", first_with(k=np.arange(1.0, 65)), "different `k`"),
 ]
 
 

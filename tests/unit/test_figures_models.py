@@ -36,7 +36,9 @@ def test_four_panels_have_a_line_for_each_model(figures, toys):
         np.testing.assert_allclose(lines[0].get_ydata()[:3], values[:3], rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", [n for n in BEYOND_FIGURES if n != "loss_comparison"])
+@pytest.mark.parametrize(
+    "name", ["model_comparison", "one_point_comparison", "bispectrum_comparison"]
+)
 def test_models_look_different_and_the_same_in_each_figure(name, toys):
     found = models.by_model(toys.comparisons()[0]["comparisons"])
     looks = models.model_looks(found, toys.SETS)
@@ -112,6 +114,32 @@ def test_bispectra_are_of_equilateral_and_squeezed_triangles(figures, toys):
     power = made[0].halo_shell_power  # the same on both boxes
     np.testing.assert_allclose(halos.get_ydata(), halo / 2 / (3 * power**2))
     assert toys.data_lines(top_right)[0].get_xdata().min() >= 4 * made[0].shell_k[0]
+
+
+def test_multipoles_are_of_the_mean_and_of_each_box(figures, toys):
+    made = [toys.multipoles(box) for box in ("box8", "box9")]
+    shown = made[0].k <= 0.4
+    halo, model = (
+        np.array([getattr(box, f"{name}_power")[:, shown] for box in made])
+        for name in ("halo", "model")
+    )
+    powers, ratios = (toys.data_lines(axes) for axes in figures("multipole_comparison").axes)
+    for ell, row in ((0, 0), (2, 1)):
+        expected = made[0].k[shown] * halo[:, row].mean(axis=0)
+        np.testing.assert_allclose(powers[2 * row].get_ydata(), expected, rtol=1e-12)
+        expected = made[0].k[shown] * model[:, row].mean(axis=0)
+        np.testing.assert_allclose(powers[2 * row + 1].get_ydata(), expected, rtol=1e-12)
+        assert [line.get_label() for line in powers[2 * row : 2 * row + 2]] == [
+            rf"$P_{ell}$, halos",
+            rf"$P_{ell}$, networks, joint",
+        ]
+        *each, mean = ratios[3 * row : 3 * row + 3]
+        for line, h, m in zip(each, halo[:, row], model[:, row], strict=True):
+            np.testing.assert_allclose(line.get_ydata(), m / h, rtol=1e-12)
+            assert line.get_linewidth() < mean.get_linewidth()
+        expected = model[:, row].sum(axis=0) / halo[:, row].sum(axis=0)
+        np.testing.assert_allclose(mean.get_ydata(), expected, rtol=1e-12)
+    assert (len(powers), len(ratios)) == (4, 6)
 
 
 @pytest.mark.parametrize("name", BEYOND_FIGURES)

@@ -7,9 +7,11 @@ BEYOND = CONFIG.beyond
 # what models are named by in paths, and the sets of each
 COMPARED_NETWORKS = {
     "full": CONFIG.threshold_sets(),
+    "pc2": [CONFIG.figure_sets.multi_scale],
     **{name: variant.sets for name, variant in BEYOND.variants.items()},
 }
 COMPARED_BASELINES = dict.fromkeys(BASELINES, [BEYOND.baseline_set])
+COMPARED_FORMULA = {"formula": [CONFIG.figure_sets.multi_scale]}
 # those in the figures of all models
 DRAWN_MODELS = {
     "full": [CONFIG.figure_sets.multi_scale],
@@ -41,8 +43,8 @@ def of_best(kind, samples):
 
 
 def comparisons():
-    """Comparisons of all networks and baselines with the halos, and with other tracers."""
-    models = COMPARED_NETWORKS | COMPARED_BASELINES
+    """Comparisons of all models with the halos, and with other tracers."""
+    models = COMPARED_NETWORKS | COMPARED_BASELINES | COMPARED_FORMULA
     return [
         *on_comparison_boxes("comparisons", models),
         *of_best("comparisons", BEYOND.samples),
@@ -75,6 +77,7 @@ rule beyond:
         spectra_of_comparison(),
         of_best("multipoles", [CONFIG.sample]),
         paths("tables", name=["beyond.json", "beyond.md"]),
+        paths("tables", name=["two_components.csv", "two_components.md"]),
         [
             f"{path('figures', name=name)}.{suffix}"
             for name in BEYOND_FIGURES
@@ -167,6 +170,86 @@ rule predict_baselines:
         "../scripts/predict_baselines.py"
 
 
+rule fit_surface:
+    input:
+        features=features_of("{train_box}"),
+        whitening=pattern("whitening", box="{train_box}"),
+        components=pattern("gradient_pca"),
+        networks=lambda wildcards: paths("networks", **wildcards, inputs="pc2"),
+    output:
+        pattern("surfaces"),
+    log:
+        log_of("fit_surface", pattern("surfaces")),
+    benchmark:
+        benchmark_of("fit_surface", pattern("surfaces"))
+    threads: threads_for(BOX_PARTICLES)
+    resources:
+        **needs(
+            # a third of the particles; the features of a million of these, in columns and rows
+            megabytes=lambda wildcards: 500
+            + 20e-6 * BOX_PARTICLES
+            + 80 * n_radii(wildcards),
+            seconds=1e-6 * network_cost("pc2") * BOX_PARTICLES * len(CONFIG.seeds),
+        ),
+    params:
+        code=code("fit_surface"),
+        device=CONFIG.training.device,
+    message:
+        "f of two components of {wildcards.smoothing_set} on {wildcards.train_box}, {wildcards.sample}"
+    script:
+        "../scripts/fit_surface.py"
+
+
+rule predict_formula:
+    input:
+        surface=pattern("surfaces"),
+        particles=pattern("particles"),
+        features=features_of("{box}"),
+    output:
+        pattern("model_fields", inputs="formula"),
+    log:
+        log_of("predict_formula", pattern("model_fields", inputs="formula")),
+    benchmark:
+        benchmark_of("predict_formula", pattern("model_fields", inputs="formula"))
+    threads: threads_for(BOX_PARTICLES)
+    resources:
+        **needs(
+            megabytes=lambda wildcards: 300
+            + 12e-6 * BOX_PARTICLES
+            + 20 * n_radii(wildcards)
+            + 12e-6 * EVALUATION_CELLS,
+            seconds=5e-7 * BOX_PARTICLES,
+        ),
+    params:
+        code=code("predict_formula"),
+        evaluation_grid=CONFIG.evaluation.grid,
+    message:
+        "evaluating the formula with {wildcards.smoothing_set} of {wildcards.train_box} on {wildcards.box}"
+    script:
+        "../scripts/predict_formula.py"
+
+
+rule tabulate_surface:
+    input:
+        surface=path("surfaces"),
+    output:
+        csv=pattern("tables", name="two_components.csv"),
+        markdown=pattern("tables", name="two_components.md"),
+    log:
+        "logs/{run}/tabulate_surface.log",
+    benchmark:
+        "benchmarks/{run}/tabulate_surface.tsv"
+    localrule: True
+    resources:
+        **needs(200),
+    params:
+        code=code("tabulate_surface"),
+    message:
+        "tabulating f of two components"
+    script:
+        "../scripts/tabulate_surface.py"
+
+
 rule compare_fields:
     input:
         model_field=pattern("model_fields"),
@@ -178,7 +261,7 @@ rule compare_fields:
     benchmark:
         benchmark_of("compare_fields", pattern("comparisons"))
     wildcard_constraints:
-        inputs=any_of([*COMPARED_NETWORKS, *BASELINES]),
+        inputs=any_of([*COMPARED_NETWORKS, *BASELINES, "formula"]),
     threads: threads_for(EVALUATION_CELLS)
     resources:
         **needs(

@@ -149,6 +149,11 @@ if CONFIG.beyond:
         original=on_comparison_boxes("spectra", {"full": BEST_SETS}),
         best=on_comparison_boxes("spectra", {BEYOND.best: BEST_SETS}),
     )
+    FIGURES["multipole_comparison"] = figure(
+        "Beyond the paper",
+        "Redshift space: multipoles",
+        multipoles=of_best("multipoles", [CONFIG.sample]),
+    )
 
 for name, drawn in FIGURES.items():
 

@@ -19,6 +19,7 @@ PATHS = {
     "comparisons": "results/{run}/comparisons/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
     "slabs": "results/{run}/slabs/{train_box}/{sample}/{smoothing_set}/{inputs}/on_{box}.h5",
     "gradient_pca": "results/{run}/gradient_pca/{train_box}/{sample}/{smoothing_set}.h5",
+    "surfaces": "results/{run}/surfaces/{train_box}/{sample}/{smoothing_set}.h5",
     "figures": "results/{run}/figures/{name}",
     "tables": "results/{run}/{name}",
 }

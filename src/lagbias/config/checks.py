@@ -27,7 +27,7 @@ RESERVED_RUNS = ("paper_scale", "suite")
 #: Files next to the directories of boxes.
 RESERVED_BOXES = ("plan.txt",)
 #: What networks take in, in paths, and the models that they are compared with.
-RESERVED_INPUTS = ("full", "density", "nested", "cut", "pc2", "least_squares")
+RESERVED_INPUTS = ("full", "density", "nested", "cut", "pc2", "least_squares", "formula")
 BASELINES = ("polynomial", "transfer", "gaussian", "filtered_least_squares")
 #: Figures of the section `beyond`.
 BEYOND_FIGURES = (
@@ -35,6 +35,7 @@ BEYOND_FIGURES = (
     "loss_comparison",
     "one_point_comparison",
     "bispectrum_comparison",
+    "multipole_comparison",
 )
 #: Smoothing radii in paths, as the wildcard `rf` of the workflow matches them.
 RADIUS_IN_PATHS = re.compile(r"[0-9.]+")
