@@ -12,7 +12,12 @@ from numpy.polynomial.polynomial import polyval2d
 from lagbias.artefacts import store
 from lagbias.bias import surface as module
 from lagbias.bias.surface import MAX_DEGREE, TOLERANCE, Surface, fit
+from lagbias.features.whitening import apply_map
+from lagbias.grids import paint
 from lagbias.schema import fields
+from lagbias.stages.make_features import make_features
+from lagbias.stages.particle_features import load_features
+from lagbias.stages.predict_formula import predict_formula
 from lagbias.stages.tabulate_surface import as_csv, as_markdown, tabulate_surface
 
 RADII = [2.0, 4.0]
@@ -124,7 +129,8 @@ def test_a_formula_that_fills_voids_with_mass_has_a_large_error(planted):
 def test_the_smallest_sufficient_degree_is_chosen():
     components = sample()
     cubic = np.zeros((4, 4))
-    cubic[:3, :3], cubic[3, 0] = PLANTED, -0.15
+    # small, so that f of the few particles beyond the table hardly counts
+    cubic[:3, :3], cubic[3, 0] = PLANTED, -0.05
     found = fitted(components, planted_f(components, cubic))
     assert found.degree == 3 and found.error < TOLERANCE
 
@@ -210,3 +216,25 @@ def test_what_is_stored_is_tabulated(planted, tmp_path):
     tabulate_surface(tmp_path / "surface.h5", "tiny", outputs)
     assert outputs["csv"].read_text("utf-8") == as_csv(found)
     assert outputs["markdown"].read_text("utf-8") == as_markdown(found, "tiny")
+
+
+def test_its_field_is_that_of_the_weights(planted, box, tmp_path):
+    """Features of one radius, from which both components are made."""
+    matrix = np.array([[0.9, 0.1, 0.0], [0.2, -0.3, 0.8]])
+    surface = replace(planted[2], matrix=matrix, smoothing_radii=np.array([6.0]))
+    names = ("linear_density", "particles", "surface", "rf")
+    paths = {name: tmp_path / f"{name}.h5" for name in names}
+    for name in ("linear_density", "particles"):
+        store.write(paths[name], getattr(box, name))
+    store.write(paths["surface"], surface)
+    made = make_features(paths["linear_density"], paths["particles"], rf=6.0, threads=1)
+    store.write(paths["rf"], made)
+    given = {**paths, "features": [paths["rf"]]}
+    field = predict_formula(given, evaluation_grid=16, threads=1)
+    fields.check(field)
+    f = surface.evaluate(apply_map(load_features([paths["rf"]], slice(0, None)), matrix))[0]
+    painted = paint.paint_cic(box.particles.position, field.box_size, 16, weights=f)
+    expected = paint.overdensity(painted)
+    np.testing.assert_allclose(
+        field.evaluation, expected, atol=SINGLE_PRECISION * np.abs(expected).max()
+    )

@@ -25,8 +25,10 @@ __all__ = ["draw", "load"]
 
 WIDTH, HEIGHT = 4.6, 5.4  # inches
 HEIGHTS = (1.2, 1.0)  # of multipoles and ratios
+MARKER_SIZE = 3.5
+#: P_2 of the model turns negative at high k; single boxes go beyond where that of halos is small.
 RATIO_RANGE = (-1.5, 1.6)
-#: Colour and marker of each order drawn. P_4 of the boxes is noise.
+#: Colour and marker of each order drawn. P_4 of the halos is noise in boxes of 250 Mpc/h.
 _LOOKS = {0: (BLUE, "o"), 2: (VERMILION, "s")}
 
 
@@ -81,7 +83,7 @@ def _check(multipoles: Sequence[Multipoles]) -> None:
 def _powers(
     multipoles: Sequence[Multipoles], ell: int, k_max: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return k [h/Mpc], P_ℓ of the halos and of the model [(Mpc/h)³], the latter (boxes, k)."""
+    """Return k [h/Mpc], and P_ℓ of halos and model [(Mpc/h)³] as arrays of shape (boxes, k)."""
     k = multipoles[0].k
     halo, model = (
         np.stack([getattr(one, name)[list(one.ells).index(ell)] for one in multipoles])
@@ -96,12 +98,9 @@ def _plot_powers(
     """Draw k P_ℓ, halos as symbols, and return both means."""
     colour, marker = _LOOKS[ell]
     means = [k * power.mean(axis=0) for power in (halo, model)]
-    looks = [
-        {"marker": marker, "markersize": 3.5, "linestyle": "none", "label": rf"$P_{ell}$, halos"},
-        {"linestyle": DASHES, "label": rf"$P_{ell}$, {name}"},
-    ]
-    for mean, look in zip(means, looks, strict=True):
-        axes.plot(k, mean, color=colour, **look)
+    (symbols,) = axes.plot(k, means[0], marker, color=colour, markersize=MARKER_SIZE)
+    symbols.set_label(rf"$P_{ell}$, halos")
+    axes.plot(k, means[1], color=colour, linestyle=DASHES, label=rf"$P_{ell}$, {name}")
     return [RatioCurve(k, mean, mean, mean) for mean in means]
 
 
@@ -113,5 +112,5 @@ def _plot_ratios(
     each, mean = model / halo, model.mean(axis=0) / halo.mean(axis=0)
     for ratio in each:
         axes.plot(k, ratio, color=colour, linewidth=0.6, alpha=0.6)
-    axes.plot(k, mean, color=colour, marker=marker, markersize=3.5)
+    axes.plot(k, mean, color=colour, marker=marker, markersize=MARKER_SIZE)
     return RatioCurve(k, mean, each.min(axis=0), each.max(axis=0))
