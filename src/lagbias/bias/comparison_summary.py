@@ -23,6 +23,8 @@ __all__ = [
 #: What models are called; networks of a variant have its name.
 MODEL_NAMES: Mapping[str, str] = {
     "full": "networks as in the paper",
+    "pc2": "networks, two components",
+    "formula": "formula of two components",
     "polynomial": "polynomial bias",
     "transfer": "polynomial, transfer functions",
     "gaussian": "Gaussian bias",

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from lagbias.bias.comparison import Comparison
-from lagbias.bias.comparison_summary import MODEL_NAMES, check_boxes, model_name
+from lagbias.bias.comparison_summary import check_boxes, model_name
 from lagbias.bias.spectra import Spectra, rebin
 from lagbias.figures.common import (
     BLACK,
@@ -97,7 +97,7 @@ def model_looks(
 
 def model_labels(models: Sequence[Sequence[Comparison]]) -> list[str]:
     """Name each model, networks with their smoothing set."""
-    baselines = MODEL_NAMES.keys() - {"full"}
+    baselines = _STYLES.keys() - {"full"}
     return [
         model_name(one.inputs)
         + ("" if one.inputs in baselines else f", {set_label(one.smoothing_set)}")
