@@ -24,7 +24,7 @@ PINNED := pyproject.toml constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(SNAKEMAKE_ARGS)
 
 .DEFAULT_GOAL := figures
-.PHONY: setup figures beyond test test-nightly test-cluster plan report gallery models docs linkcheck diagrams benchmark lint format clean
+.PHONY: setup figures beyond test test-nightly test-cluster plan report gallery beyond-gallery models docs linkcheck diagrams benchmark lint format clean
 
 # the stamp holds what was installed: nothing is done again unless a requirement changed
 setup:
@@ -63,12 +63,20 @@ report: setup
 # figures and claims of a run in the documentation: make gallery [RUN=reference CONFIG=config/reference.yaml]
 gallery: figures
 	mkdir -p docs/images/$(RUN) docs/claims
-	cp results/$(RUN)/figures/*.png docs/images/$(RUN)/
+	cp $(filter-out $(BEYOND_FIGURES:%=results/$(RUN)/figures/%.png),$(wildcard results/$(RUN)/figures/*.png)) \
+	  docs/images/$(RUN)/
 	cp results/$(RUN)/claims.json docs/claims/$(RUN).json
 	cp results/$(RUN)/claims.md docs/claims/$(RUN).md
 	$(BIN)/python -m lagbias claims $$(ls docs/claims/*.json) \
 	  $$(for run in embedded reference abacus; do [ -e docs/claims/$$run.json ] || echo --missing $$run; done) \
 	  > docs/claims.md
+
+# figures and tables of the comparison with other models in the documentation
+BEYOND_FIGURES := $(addsuffix _comparison,model loss one_point bispectrum multipole)
+beyond-gallery: beyond
+	mkdir -p docs/images/beyond docs/beyond
+	cp $(BEYOND_FIGURES:%=results/embedded/figures/%.png) docs/images/beyond/
+	cp $(addprefix results/embedded/,beyond.md beyond.json two_components.md two_components.csv) docs/beyond/
 
 # the pretrained models of the package, from the default run, and their cards
 WEIGHTS := src/lagbias/model/weights

@@ -79,11 +79,6 @@ def test_a_cut_keeps_the_largest_eigenvalues_of_each_block(fitted):
     assert len(found) == 9
 
 
-@pytest.mark.parametrize("name", ["larger", "longer", "unconstrained"])
-def test_networks_trained_otherwise_take_all_features(fitted, name):
-    np.testing.assert_array_equal(input_matrix(name, fitted), fitted.matrix)
-
-
 def test_covariance_is_uncentred(theta):
     """A constant shift is variance: the eigenvalues sum to the mean squares."""
     shifted = theta + np.float32(3.0)
