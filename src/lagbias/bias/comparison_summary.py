@@ -23,6 +23,7 @@ __all__ = [
 #: What models are called; networks of a variant have its name.
 MODEL_NAMES: Mapping[str, str] = {
     "full": "networks as in the paper",
+    "fourier": "networks, Fourier-space loss",
     "pc2": "networks, two components",
     "formula": "formula of two components",
     "polynomial": "polynomial bias",
