@@ -13,7 +13,7 @@ of P_h. The second term holds the power itself, in all bins alike.
 
 The loss depends on f through the field only, so that its derivative with respect to the f of a
 particle is read off a grid, and the network is differentiated a chunk of particles at a time.
-Memory stays that of the data. Being deterministic, it is minimised with L-BFGS, which reaches in 20
+Memory stays that of the data. Being deterministic, it is minimised with L-BFGS, which reaches in 30
 evaluations what Adam does in 60.
 
 Noise of the sub-sample would be fitted too, a third of the residual: in the beginning of every
