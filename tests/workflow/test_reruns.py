@@ -117,7 +117,9 @@ def test_a_new_seed_trains_one_network_and_leaves_the_others(another):
 OF_NETWORKS = {
     "bin_networks",
     "cut_slab",
+    "fit_surface",
     "gradient_pca",
+    "predict_formula",
     "predict_multipoles",
     "predict_spectra",
 }
@@ -140,6 +142,7 @@ OF_FEATURES = {"fit_whitening", "train_networks", "least_squares", "predict_leas
                 "predict_spectra",
                 "predict_least_squares",
                 "predict_baselines",
+                "predict_formula",
                 "compare_fields",
                 "check_claims",
             },
