@@ -11,13 +11,13 @@ import pytest
 
 from lagbias.artefacts import store
 from lagbias.bias.least_squares import filtered_normal_equations, solve
-from lagbias.bias.mode_products import filtered_modes, gram_matrix, smooth_filter
 from lagbias.bias.prediction import ModelField
 from lagbias.config.checks import BASELINES
 from lagbias.config.sections import HaloSample
 from lagbias.grids import paint
 from lagbias.grids.fourier import RealFFT
 from lagbias.grids.halo_field import HaloFields
+from lagbias.grids.mode_products import filtered_modes, gram_matrix, smooth_filter
 from lagbias.grids.power import auto_power
 from lagbias.schema import fields
 from lagbias.sources.base import Particles

@@ -9,10 +9,10 @@ import pytest
 
 from lagbias.bias import gaussian_bias, polynomial, transfer_functions
 from lagbias.bias.gaussian_bias import Box, GaussianBias
-from lagbias.bias.mode_products import filtered_modes, gram_matrix, smooth_filter
 from lagbias.bias.polynomial import PolynomialBias
 from lagbias.features.grids import feature_grids, values_at_sites
 from lagbias.grids import paint, weighted_fields
+from lagbias.grids.mode_products import filtered_modes, gram_matrix, smooth_filter
 from lagbias.grids.power import auto_power
 from lagbias.schema import fields
 

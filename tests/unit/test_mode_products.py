@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lagbias.bias.mode_products import filtered_modes, gram_matrix, sharp_filter, smooth_filter
+from lagbias.grids.mode_products import filtered_modes, gram_matrix, sharp_filter, smooth_filter
 
 BOX_SIZE = 40.0
 CUT = 0.4

@@ -85,17 +85,19 @@ class Comparison(EvaluationLabels):
         """Q of the model, float64, shape (t,), dimensionless."""
         return reduced_bispectrum(self.model_bispectrum, self.model_shell_power, self.triangles)
 
-    def mean(self, values: np.ndarray, k_max: float = 0.1) -> float:
-        """Return the mean of a function of k, such as `ratio`, over the modes below `k_max`.
+    def mean(self, values: np.ndarray, k_max: float = 0.1, k_min: float = 0.0) -> float:
+        """Return the mean of a function of k, such as `ratio`, over modes of k_min <= k < k_max.
 
         Parameters
         ----------
         values : ndarray, shape (b,)
             Values in the bins `k`.
-        k_max : float
-            Upper limit [h/Mpc], exclusive.
+        k_max, k_min : float
+            Upper limit, exclusive, and lower limit, inclusive [h/Mpc].
         """
-        return float(power.mode_weighted_mean(values, self.k, self.n_modes, k_max=k_max))
+        return float(
+            power.mode_weighted_mean(values, self.k, self.n_modes, k_min=k_min, k_max=k_max)
+        )
 
 
 def compare_fields(

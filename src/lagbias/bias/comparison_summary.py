@@ -8,6 +8,7 @@ import numpy as np
 from lagbias.bias.comparison import Comparison
 from lagbias.bias.spectra import Spectra
 from lagbias.grids.bispectrum import equilateral, squeezed
+from lagbias.schema.labels import EvaluationLabels
 
 __all__ = [
     "MODEL_NAMES",
@@ -35,6 +36,8 @@ MODEL_NAMES: Mapping[str, str] = {
 LARGE_SCALES, MIDDLE_SCALES, SMALL_SCALES = (0.0, 0.1), (0.1, 0.3), (0.3, 0.6)
 #: Fewest modes of a bin whose deviation counts: sample variance of the power itself is then 14 %.
 MIN_MODES = 100
+#: Fields that the comparisons of a model on several boxes have in common.
+_EQUAL = ("k", "n_modes", "radii", "delta_edges", "triangles")
 
 
 @dataclass(frozen=True)
@@ -220,21 +223,24 @@ def bispectrum_amplitude(comparison: Comparison, chosen: np.ndarray) -> float:
     return float(np.sum(weights * model * halo) / np.sum(weights * halo**2))
 
 
-def check_boxes(comparisons: Sequence[Comparison]) -> None:
-    """Raise ValueError unless comparisons are of one model, on other boxes in the same bins."""
-    labels = {(c.train_box, c.sample, c.smoothing_set, c.inputs) for c in comparisons}
-    boxes = [c.target_box for c in comparisons]
-    if len(labels) != 1 or len(set(boxes)) < len(boxes):
+def check_boxes(results: Sequence[EvaluationLabels], equal: Sequence[str] = _EQUAL) -> None:
+    """Raise ValueError unless results are of one model, on several boxes with equal bins.
+
+    `equal` names the fields that all have in common.
+    """
+    models = {(one.train_box, one.sample, one.smoothing_set, one.inputs) for one in results}
+    boxes = [one.target_box for one in results]
+    if len(models) != 1 or len(set(boxes)) < len(boxes):
         raise ValueError(
-            f"Comparisons of the models {sorted(labels)} on the boxes {boxes}: give those of one "
+            f"Results of the models {sorted(models)} on the boxes {boxes}: give those of one "
             "model, each box once."
         )
-    for name in ("k", "n_modes", "radii", "delta_edges", "triangles"):
-        values = [getattr(c, name) for c in comparisons]
+    for name in equal:
+        values = [getattr(one, name) for one in results]
         if not all(np.array_equal(values[0], other) for other in values):
             raise ValueError(
-                f"The boxes {boxes} were compared with different `{name}`. Compare them with the "
-                "same settings."
+                f"The boxes {boxes} have results with different `{name}`. Make them with the same "
+                "settings."
             )
 
 
@@ -248,10 +254,9 @@ def _inside(comparison: Comparison, k_range: tuple[float, float]) -> np.ndarray:
 
 def _mean(comparison: Comparison, values: np.ndarray, k_range: tuple[float, float]) -> float:
     """Average over a range of k by number of modes; NaN without bins."""
-    chosen = _inside(comparison, k_range)
-    if not chosen.any():
+    if not _inside(comparison, k_range).any():
         return float("nan")
-    return float(np.average(values[chosen], weights=comparison.n_modes[chosen]))
+    return comparison.mean(values, k_min=k_range[0], k_max=k_range[1])
 
 
 def _summed_ratio(comparisons: Sequence[Comparison], name: str) -> np.ndarray:

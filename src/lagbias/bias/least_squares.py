@@ -7,6 +7,7 @@ f ≥ 0 and ⟨f⟩ = 1. The networks' squared loss is the same sum, so the two 
 k ≥ k_max out of the sum, as the reference does.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import ClassVar
@@ -15,7 +16,7 @@ import numpy as np
 from scipy import linalg, optimize, sparse
 
 from lagbias.bias.binned import BinnedF, FeatureBins
-from lagbias.bias.mode_products import filtered_modes, gram_matrix, sharp_filter
+from lagbias.grids.mode_products import filtered_modes, gram_matrix, sharp_filter
 from lagbias.schema import fields
 from lagbias.training.training_set import TrainingSet
 
@@ -27,6 +28,7 @@ __all__ = [
     "normal_equations",
     "optimality_residual",
     "solve",
+    "solve_tables",
 ]
 
 #: Added to the unit diagonal of the scaled matrix, for identical columns.
@@ -196,6 +198,22 @@ def solve(normal: NormalEquations) -> Solution:
         multiplier=multiplier,
         kkt_residual=optimality_residual(normal, f, multiplier),
         condition_number=float(np.linalg.cond(matrix)),
+    )
+
+
+def solve_tables(
+    normals: Sequence[NormalEquations], bins: FeatureBins, seeds: Sequence[int]
+) -> LeastSquares:
+    """Solve several problems with common bins, those of the sub-samples of `seeds`."""
+    solutions = [solve(normal) for normal in normals]
+    return LeastSquares(
+        delta_edges=bins.delta_edges,
+        lap_delta_edges=bins.lap_delta_edges,
+        f=np.array([solution.f.reshape(bins.shape) for solution in solutions]),
+        share=np.mean([normal.weights for normal in normals], axis=0).reshape(bins.shape),
+        seeds=np.array(seeds, np.int64),
+        kkt_residual=max(solution.kkt_residual for solution in solutions),
+        condition_number=max(solution.condition_number for solution in solutions),
     )
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from lagbias.bias.mode_products import filtered_modes, gram_matrix, smooth_filter
+from lagbias.grids.mode_products import filtered_modes, gram_matrix, smooth_filter
 from lagbias.grids.weighted_fields import WeightedFields, paint_weighted
 from lagbias.runtime.device import in_chunks
 from lagbias.schema import fields

@@ -6,6 +6,7 @@ import numpy as np
 
 from lagbias.bias.spectra import Spectra
 from lagbias.claims.base import Untestable
+from lagbias.grids import power
 from lagbias.training.network import Network
 
 __all__ = [
@@ -71,7 +72,9 @@ def mean_between(spectra: Spectra, k_min: float, k_max: float) -> float:
     chosen = (k >= k_min) & (k < k_max)
     if not chosen.any() or k[-1] < k_max:
         raise Untestable(f"the evaluation grid does not resolve k = {k_max:g} h/Mpc")
-    return float(np.average(spectra.ratio[chosen], weights=spectra.n_modes[chosen]))
+    return float(
+        power.mode_weighted_mean(spectra.ratio, k, spectra.n_modes, k_min=k_min, k_max=k_max)
+    )
 
 
 def training_loss(networks: Sequence[Network]) -> float:

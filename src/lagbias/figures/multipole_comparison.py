@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lagbias.bias.comparison_summary import model_name
+from lagbias.bias.comparison_summary import check_boxes, model_name
 from lagbias.bias.multipoles import Multipoles
 from lagbias.figures.common import (
     BLUE,
@@ -47,7 +47,7 @@ def draw(multipoles: Sequence[Multipoles], *, k_max: float = 0.4) -> Figure:
     ValueError
         If there are none, or they are of several models or in different bins.
     """
-    _check(multipoles)
+    check_boxes(multipoles, ["k"])
     with style():
         figure = new_figure(WIDTH, HEIGHT)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=HEIGHTS)
@@ -64,20 +64,6 @@ def draw(multipoles: Sequence[Multipoles], *, k_max: float = 0.4) -> Figure:
         bottom.set_xlabel(K_LABEL)
         legend_above(figure, top, len(_LOOKS))
     return figure
-
-
-def _check(multipoles: Sequence[Multipoles]) -> None:
-    """Raise ValueError unless multipoles are of one model, on several boxes in the same bins."""
-    models = {(one.train_box, one.sample, one.smoothing_set, one.inputs) for one in multipoles}
-    boxes = [one.target_box for one in multipoles]
-    if len(models) != 1 or len(set(boxes)) < len(boxes):
-        raise ValueError(
-            f"Multipoles of the models {sorted(models)} on the boxes {boxes}: give those of one "
-            "model, each box once."
-        )
-    first = multipoles[0]
-    if not all(np.array_equal(first.k, one.k) for one in multipoles):
-        raise ValueError(f"Multipoles on the boxes {boxes} have different `k`: give equal boxes.")
 
 
 def _powers(

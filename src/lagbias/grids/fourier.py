@@ -50,6 +50,23 @@ def wavenumbers(n: int, box_size: float) -> tuple[np.ndarray, np.ndarray, np.nda
     return full[:, None, None], full[None, :, None], half[None, None, :]
 
 
+def multiplicity(n: int) -> np.ndarray:
+    """Return how many modes each k_z of a real transform of an n³ grid stands for, with k and -k.
+
+    Parameters
+    ----------
+    n : int
+        Cells per side.
+
+    Returns
+    -------
+    ndarray, float64, shape (n//2 + 1,)
+        Two for 0 < k_z < Nyquist, else one.
+    """
+    half = np.arange(n // 2 + 1)
+    return np.where((half == 0) | (2 * half == n), 1.0, 2.0)
+
+
 def gaussian_window(k_squared: np.ndarray, rf: float) -> np.ndarray:
     """Return the Gaussian smoothing window W = exp(-k² R_f² / 2), dimensionless.
 

@@ -1,11 +1,9 @@
 """Multipoles of power and cross spectra about the z axis, in the bins of `lagbias.grids.power`."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import eval_legendre
 
-from lagbias.grids.power import cross_power, geometry
+from lagbias.grids.power import PowerSpectrum, cross_power, geometry
 
 __all__ = ["ELLS", "MultipoleSpectrum", "auto_multipoles", "cross_multipoles"]
 
@@ -13,26 +11,8 @@ ELLS = (0, 2, 4)
 """Orders ℓ of the multipoles."""
 
 
-@dataclass(frozen=True)
-class MultipoleSpectrum:
-    """Multipoles in the bins of a `lagbias.grids.power.PowerSpectrum`.
-
-    Attributes
-    ----------
-    k : ndarray, float64, shape (bins,)
-        Bin centres n 2π/L [h/Mpc].
-    mean_k : ndarray, float64, shape (bins,)
-        Mean wavenumber of the modes in the bin [h/Mpc].
-    power : ndarray, float64, shape (3, bins)
-        P_0, P_2 and P_4 [(Mpc/h)³].
-    n_modes : ndarray, int64, shape (bins,)
-        Number of modes, k and -k both counted.
-    """
-
-    k: np.ndarray
-    mean_k: np.ndarray
-    power: np.ndarray
-    n_modes: np.ndarray
+class MultipoleSpectrum(PowerSpectrum):
+    """Multipoles in the bins of a power spectrum: `power` has shape (3, bins), P_0, P_2 and P_4."""
 
 
 def auto_multipoles(modes: np.ndarray, box_size: float) -> MultipoleSpectrum:

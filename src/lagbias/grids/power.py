@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from lagbias.grids.fourier import multiplicity
+
 __all__ = [
     "PowerSpectrum",
     "auto_power",
@@ -129,9 +131,14 @@ def correlation_coefficient(
 
 
 def mode_weighted_mean(
-    ratio: np.ndarray, k: np.ndarray, n_modes: np.ndarray, *, k_max: float = 0.1
+    ratio: np.ndarray,
+    k: np.ndarray,
+    n_modes: np.ndarray,
+    *,
+    k_min: float = 0.0,
+    k_max: float = 0.1,
 ) -> np.ndarray:
-    """Average a ratio of spectra over 0 < k < k_max, weighted by the number of modes.
+    """Average a ratio of spectra over k_min <= k < k_max, weighted by the number of modes.
 
     The weight is the inverse variance of a power measured from that many Gaussian modes.
 
@@ -143,8 +150,8 @@ def mode_weighted_mean(
         Bin centres [h/Mpc].
     n_modes : ndarray, shape (bins,)
         Modes in each bin.
-    k_max : float, keyword-only
-        Upper limit [h/Mpc], exclusive.
+    k_min, k_max : float, keyword-only
+        Lower limit, inclusive, and upper limit, exclusive [h/Mpc]. k = 0 never counts.
 
     Returns
     -------
@@ -154,13 +161,13 @@ def mode_weighted_mean(
     Raises
     ------
     ValueError
-        If no bin is below `k_max`.
+        If no bin is in this range.
     """
-    chosen = (k > 0) & (k < k_max)
+    chosen = (k > 0) & (k >= k_min) & (k < k_max)
     if not chosen.any():
         raise ValueError(
-            f"No bin is below k_max={k_max} h/Mpc; the first is at {k[0]:.4g} h/Mpc. "
-            "Increase k_max or use a larger box."
+            f"No bin is from k_min={k_min} to below k_max={k_max} h/Mpc; the first is at "
+            f"{k[0]:.4g} h/Mpc. Increase k_max or use a larger box."
         )
     return np.average(np.asarray(ratio, np.float64)[..., chosen], axis=-1, weights=n_modes[chosen])
 
@@ -169,7 +176,7 @@ def geometry(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return nx², ny² + nz² of a plane, the weight of each nz, and the bin of each |n|²."""
     axis = np.minimum(np.arange(n), n - np.arange(n))
     half = np.arange(n // 2 + 1)
-    weight = np.where((half == 0) | (2 * half == n), 1.0, 2.0)
+    weight = multiplicity(n)
     bin_of = np.rint(np.sqrt(np.arange(3 * half[-1] ** 2 + 1))).astype(np.intp)
     return axis**2, (axis**2)[:, None] + half**2, weight, bin_of
 

@@ -122,17 +122,7 @@ def _least_squares(
     bins = make_bins(np.concatenate([each.inputs for each in samples]), **dict(settings))
     options = {"box_size": box_size, "k_max": 1.0 / rf, "threads": threads}
     normals = [least_squares.filtered_normal_equations(each, bins, **options) for each in samples]
-    total = _total(normals)
-    solution = least_squares.solve(total)
-    return LeastSquares(
-        delta_edges=bins.delta_edges,
-        lap_delta_edges=bins.lap_delta_edges,
-        f=solution.f.reshape(1, *bins.shape),
-        share=total.weights.reshape(bins.shape),
-        seeds=np.array([seed], np.int64),
-        kkt_residual=solution.kkt_residual,
-        condition_number=solution.condition_number,
-    )
+    return least_squares.solve_tables([_total(normals)], bins, [seed])
 
 
 def _total(normals: Sequence[NormalEquations]) -> NormalEquations:

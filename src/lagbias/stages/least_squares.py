@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lagbias.bias import least_squares as fit
 from lagbias.bias.binned import make_bins
 from lagbias.stages.particle_features import load_features
@@ -38,13 +36,4 @@ def least_squares(
     # common bins, so that the f of the sub-samples can be averaged
     bins = make_bins(samples[0].inputs, **dict(settings))
     normals = [fit.normal_equations(sample, bins) for sample in samples]
-    solutions = [fit.solve(normal) for normal in normals]
-    return fit.LeastSquares(
-        delta_edges=bins.delta_edges,
-        lap_delta_edges=bins.lap_delta_edges,
-        f=np.array([solution.f.reshape(bins.shape) for solution in solutions]),
-        share=np.mean([normal.weights for normal in normals], axis=0).reshape(bins.shape),
-        seeds=np.array(seeds, np.int64),
-        kkt_residual=max(solution.kkt_residual for solution in solutions),
-        condition_number=max(solution.condition_number for solution in solutions),
-    )
+    return fit.solve_tables(normals, bins, seeds)

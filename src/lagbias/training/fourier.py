@@ -32,7 +32,8 @@ import numpy as np
 import torch
 from scipy import optimize
 
-from lagbias.grids.fourier import wavenumbers
+from lagbias.grids.fourier import multiplicity, wavenumbers
+from lagbias.grids.mode_products import smooth_filter
 from lagbias.runtime.device import in_chunks
 from lagbias.training.deposit import CloudInCell
 from lagbias.training.losses import LOWEST_OUTPUT
@@ -76,9 +77,8 @@ class FieldLoss:
         device: str | torch.device = "cpu",
     ):
         n_grid = self._n_grid = len(overdensity)
-        wavenumber = np.sqrt(sum(k.astype(np.float64) ** 2 for k in wavenumbers(n_grid, box_size)))
-        half = np.arange(wavenumber.shape[-1])
-        stands_for = np.where((half == 0) | (2 * half == n_grid), 1.0, 2.0)  # modes, with k and -k
+        wavenumber = np.sqrt(sum(k**2 for k in wavenumbers(n_grid, box_size)))
+        stands_for = multiplicity(n_grid)
         bins = np.rint(wavenumber * box_size / (2 * np.pi)).astype(np.int64)
 
         def on_device(values: np.ndarray) -> torch.Tensor:
@@ -87,7 +87,7 @@ class FieldLoss:
         self._stands_for = on_device(np.broadcast_to(stands_for, wavenumber.shape).copy())
         self._bins = on_device(bins).view(-1)
         self._target = torch.fft.rfftn(on_device(overdensity.astype(np.float64)))
-        weight = on_device(np.exp(-((wavenumber / cut) ** 4)))
+        weight = on_device(smooth_filter(n_grid, box_size, cut))
         self._filter = weight / torch.sum(self._stands_for * weight * self._target.abs() ** 2)
         self._count = self._in_bins(torch.ones_like(weight))
         self._halo_power = self._in_bins(self._target.abs() ** 2) / self._count

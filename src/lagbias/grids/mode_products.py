@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from lagbias.grids.fourier import RealFFT, wavenumbers
+from lagbias.grids.fourier import RealFFT, multiplicity, wavenumbers
 
 __all__ = ["filtered_modes", "gram_matrix", "sharp_filter", "smooth_filter"]
 
@@ -36,7 +36,7 @@ def smooth_filter(n: int, box_size: float, cut: float) -> np.ndarray:
     ndarray, float64, shape (n, n, n//2 + 1)
         W of each mode, dimensionless.
     """
-    return np.exp(-((_k_squared(n, box_size) / cut**2) ** 2))
+    return np.exp(-((np.sqrt(_k_squared(n, box_size)) / cut) ** 4))
 
 
 def sharp_filter(n: int, box_size: float, k_max: float) -> np.ndarray:
@@ -66,9 +66,7 @@ def filtered_modes(
     """
     n = len(weight)
     passed = weight > _NEGLIGIBLE
-    half = np.arange(n // 2 + 1)
-    twice = np.where((half == 0) | (2 * half == n), 1.0, 2.0)
-    factor = np.sqrt(weight * twice / n**3)[passed].astype(np.float32)
+    factor = np.sqrt(weight * multiplicity(n) / n**3)[passed].astype(np.float32)
     fft = RealFFT(n, threads=threads)
     modes = fft.empty_modes()
     return [fft.forward(field, out=modes)[passed] * factor for field in fields]
