@@ -3,6 +3,7 @@
 import numpy as np
 
 from lagbias.cosmology import Background
+from lagbias.grids.periodic import wrap
 
 __all__ = ["redshift_space", "velocity_to_shift"]
 
@@ -35,7 +36,5 @@ def redshift_space(
         Positions [Mpc/h] in [0, L).
     """
     shifted = position.copy()
-    along = np.mod(position[:, 2] + shift * velocity[:, 2].astype(np.float64), box_size)
-    shifted[:, 2] = along
-    shifted[shifted[:, 2] >= box_size, 2] = 0.0  # rounded up to L
+    shifted[:, 2] = wrap(position[:, 2] + shift * velocity[:, 2].astype(np.float64), box_size)
     return shifted

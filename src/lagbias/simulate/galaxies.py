@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import erf, lambertw
 
 from lagbias.cosmology import CRITICAL_DENSITY
+from lagbias.grids.periodic import wrap
 
 __all__ = ["Galaxies", "Occupation", "concentration", "populate", "virial_radius"]
 
@@ -113,9 +114,7 @@ def populate(
     distance = radius * _nfw_radius(random.random(len(halo)), concentration(mass[halo], redshift))
     direction = random.standard_normal((len(halo), 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    satellites = np.mod(position[halo] + distance[:, None] * direction, box_size)
-    satellites = satellites.astype(np.float32)
-    satellites[satellites >= box_size] = 0.0  # rounded up to L
+    satellites = wrap(position[halo] + distance[:, None] * direction, box_size)
     dispersion = np.sqrt(_GRAVITY * mass[halo] * (1.0 + redshift) / (2.0 * radius))
     peculiar = velocity[halo] + dispersion[:, None] * random.standard_normal((len(halo), 3))
     return Galaxies(

@@ -9,6 +9,7 @@ import numpy as np
 
 from lagbias.cosmology import Background, LinearPower, abacus_linear_power
 from lagbias.grids.fourier import RealFFT
+from lagbias.grids.periodic import wrap
 from lagbias.simulate.friends_of_friends import friends_of_friends, halo_properties
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 from lagbias.simulate.kept_particles import kept_sites
@@ -98,7 +99,7 @@ def make_box(
         lagrangian_site=sites,
         position=positions[sites],
         velocity=velocities[sites] * np.float32(to_kms),
-        halo_position=_as_float32_in_box(halos.positions, box_size),
+        halo_position=wrap(halos.positions, box_size),
         halo_mass=(halos.particles * attributes["particle_mass"]).astype(np.float32),
         halo_particles=halos.particles,
         halo_velocity=(halos.velocities * to_kms).astype(np.float32),
@@ -129,10 +130,3 @@ def _attributes(
         "kept_fraction": float(settings.kept_fraction),
         "kept_sampling": settings.kept_sampling,
     }
-
-
-def _as_float32_in_box(positions: np.ndarray, box_size: float) -> np.ndarray:
-    """Round to float32; positions that round up to L become 0."""
-    rounded = positions.astype(np.float32)
-    rounded[rounded >= box_size] = 0.0
-    return rounded

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lagbias.grids.periodic import wrap
+
 __all__ = ["Coordinates"]
 
 #: Part of the box by which coordinates may exceed it: some codes do not wrap them.
@@ -31,10 +33,7 @@ class Coordinates:
 
     def to_box(self, positions: np.ndarray) -> np.ndarray:
         """Return positions [Mpc/h] as float32 in [0, L), of shape (P, 3)."""
-        wrapped = np.mod(positions.astype(np.float64) - self.origin, self.box_size)
-        wrapped = wrapped.astype(np.float32)
-        wrapped[wrapped >= self.box_size] = 0.0  # rounded up to L
-        return wrapped
+        return wrap(positions.astype(np.float64) - self.origin, self.box_size)
 
     def check(self, lowest: float, highest: float, what: str, *, whole: bool = False) -> None:
         """Check the range of coordinates.
