@@ -70,6 +70,7 @@ gallery: figures
 	$(BIN)/python -m lagbias claims $$(ls docs/claims/*.json) \
 	  $$(for run in embedded reference abacus; do [ -e docs/claims/$$run.json ] || echo --missing $$run; done) \
 	  > docs/claims.md
+	$(BIN)/python docs/_ext/figure_provenance.py
 
 # figures and tables of the comparison with other models in the documentation
 BEYOND_FIGURES := $(addsuffix _comparison,model loss one_point bispectrum multipole)

@@ -21,6 +21,7 @@ from lagbias.bias.spectra import Spectra
 from lagbias.cli import arguments, completion, configfile, main
 from lagbias.cli.predicted_field import PredictedField
 from lagbias.config import docs
+from lagbias.figures import common
 from lagbias.model import pretrained
 from lagbias.schema import fields
 from lagbias.sources.base import LinearDensity
@@ -70,6 +71,14 @@ def test_show_prints_contents_and_provenance(example, capsys):
     printed = capsys.readouterr().out
     for text in ("a.h5: example", "seed = 3", "box = box0", "float64 (5, 3) [Mpc/h]", '"abc"'):
         assert text in printed
+
+
+def test_show_prints_the_provenance_of_a_figure(tmp_path, capsys):
+    with common.style():
+        figure = common.new_figure(1.0, 1.0)
+    _, png = common.save(figure, tmp_path / "figure", {"rule": "drawn", "commit": "c0ffee"})
+    assert main(["show", str(png)]) == 0
+    assert '"commit": "c0ffee"' in capsys.readouterr().out
 
 
 def test_show_explains_a_bad_file(tmp_path, capsys):

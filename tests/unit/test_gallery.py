@@ -5,6 +5,7 @@ and the default configuration, so that the gallery cannot say anything else.
 """
 
 import ast
+import importlib.util
 import re
 from itertools import chain
 from types import SimpleNamespace
@@ -120,6 +121,15 @@ def test_every_thumbnail_leads_to_its_figure(config, gallery):
     targets = re.findall(r"^\(fig-(\w+)\)=$", gallery, re.MULTILINE)
     assert sorted(cards) == sorted((name, name) for name in config.figures)
     assert sorted(targets) == sorted(config.figures)
+
+
+def test_every_figure_is_followed_by_the_provenance_in_its_file(repository, config, gallery):
+    path = repository / "docs" / "_ext" / "figure_provenance.py"
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    assert module.updated(gallery) == gallery, "run `make gallery`"
+    assert gallery.count("\nDrawn by ``lagbias.figures.") == len(config.figures)
 
 
 def test_what_the_gallery_links_to_exists(repository, gallery):

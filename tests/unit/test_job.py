@@ -26,6 +26,7 @@ def snakemake(tmp_path):
         wildcards={"box": "box0"},
         threads=1,
         log=[str(tmp_path / "logs" / "job.log")],
+        config={"run": "embedded"},
     )
 
 

@@ -30,6 +30,7 @@ if not LIBRARY.is_dir() and lagbias.__version__ != VERSION:
     )
 
 from lagbias.artefacts.code_hash import code_hash
+from lagbias.artefacts.figure_files import Origin
 from lagbias.config.model import ConfigError, format_radius, load
 
 try:

@@ -182,6 +182,7 @@ for name, drawn in FIGURES.items():
             code=code("draw_figure", f"lagbias.figures.{name}"),
             figure=name,
             settings=drawn.settings,
+            origin=lambda wildcards, output: Origin(output.png),  # for the caption
         message:
             f"drawing {name}"
         script:

@@ -7,4 +7,5 @@ from lagbias.stages.draw_figure import draw_figure
 
 with job.start(snakemake) as task:
     stem = Path(task.output[0]).with_suffix("")
-    draw_figure(task.params.figure, dict(task.input.items()), task.params.settings, stem)
+    inputs = dict(task.input.items())
+    draw_figure(task.params.figure, inputs, task.params.settings, stem, task.describe())

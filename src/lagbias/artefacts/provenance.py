@@ -7,13 +7,14 @@ together belong together can therefore be told from their descriptions, without 
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lagbias.artefacts import store
 
-__all__ = ["check_inputs", "describe"]
+__all__ = ["check_inputs", "commit", "describe"]
 
 _RECORDED = ("lagbias", "numpy", "scipy", "h5py", "pyFFTW", "numba", "torch", "abacusutils")
 
@@ -111,6 +112,29 @@ def check_inputs(paths: Sequence[str | Path]) -> dict[str, str]:
                     f"workflow again, which makes them, and what depends on them, anew."
                 )
     return identifiers
+
+
+def commit() -> str | None:
+    """Return the newest commit that changed the code of this checkout, as 12 digits.
+
+    A plus sign follows where the code has changes that are not committed. Without Git, or for an
+    installed library, None.
+    """
+    root = Path(__file__).parents[3]
+    if not (root / "workflow" / "Snakefile").is_file():
+        return None  # a library elsewhere, perhaps inside of another repository
+    code = ["--", "src", "workflow"]
+    try:
+        newest = _git(root, "log", "-1", "--format=%H", *code)
+        changes = _git(root, "status", "--porcelain", *code)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{newest[:12]}{'+' if changes else ''}" if newest else None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _description(path: str) -> dict:

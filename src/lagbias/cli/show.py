@@ -1,8 +1,10 @@
-"""``lagbias show``: what a file or a model holds and how it was made."""
+"""``lagbias show``: what a result, a figure or a model holds and how it was made."""
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lagbias.cli.arguments import Commands, add_command, add_file
 
@@ -13,6 +15,7 @@ _ARTEFACTS = (".h5", ".hdf5")
 
 _EXAMPLE = """\
 lagbias show results/embedded/boxes/box0/halos.h5
+lagbias show results/embedded/figures/power_ratio_boxes.png
 lagbias show model.safetensors
 lagbias show results/embedded/networks/box0/threshold/3Rf/full"""
 
@@ -23,9 +26,10 @@ def add(commands: Commands) -> None:
         commands,
         "show",
         run,
-        summary="describe results of a run and models",
-        details="Prints contents and provenance of HDF5 results, and the cards of models: portable "
-        "files,\nensembles of a run, and pretrained models by name (`lagbias fetch --list`).",
+        summary="describe results of a run, figures and models",
+        details="Prints contents and provenance of HDF5 results, the provenance of figures (PNG), "
+        "and the\ncards of models: portable files, ensembles of a run, and pretrained models by "
+        "name\n(`lagbias fetch --list`).",
         example=_EXAMPLE,
     )
     add_file(parser, "source", nargs="+", metavar="FILE", help="file, directory or name of a model")
@@ -35,7 +39,9 @@ def run(options: argparse.Namespace) -> None:
     """Describe each source."""
     for source in options.source:
         path = Path(source)
-        if path.suffix in _ARTEFACTS or (path.is_file() and path.suffix != ".safetensors"):
+        if path.suffix == ".png":
+            _show_figure(path)
+        elif path.suffix in _ARTEFACTS or (path.is_file() and path.suffix != ".safetensors"):
             _show_artefact(path)
         else:
             import lagbias
@@ -53,4 +59,16 @@ def _show_artefact(path: Path) -> None:
     for name, about in artefact.datasets.items():
         unit = "" if about["units"] in ("", "1") else f" [{about['units']}]"
         print(f"  {name}: {about['dtype']} {about['shape']}{unit}")
-    print("provenance:", json.dumps(artefact.provenance, indent=2, sort_keys=True))
+    _show_provenance(artefact.provenance)
+
+
+def _show_figure(path: Path) -> None:
+    from lagbias.artefacts import figure_files
+
+    description = figure_files.read(path)
+    print(f"{path}: figure")
+    _show_provenance(description)
+
+
+def _show_provenance(description: Mapping[str, Any]) -> None:
+    print("provenance:", json.dumps(description, indent=2, sort_keys=True))

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 
-from lagbias.artefacts import store
+from lagbias.artefacts import figure_files, store
 from lagbias.runtime.atomic import replacing
 
 __all__ = [
@@ -202,13 +202,14 @@ def set_style(name: str, names: Sequence[str]) -> LineStyle:
     return LineStyle(free[unknown.index(name) % len(free)], "dotted" if used else "solid")
 
 
-def save(figure: Figure, stem: str | os.PathLike) -> list[Path]:
+def save(figure: Figure, stem: str | os.PathLike, description: Mapping | None = None) -> list[Path]:
     """Write ``<stem>.pdf`` and ``<stem>.png`` atomically and return their paths.
 
-    The files hold no dates: equal figures give equal files with the same version of matplotlib.
+    The files hold no dates: equal figures with equal descriptions (see
+    `lagbias.artefacts.figure_files.metadata`) give equal files with the same version of matplotlib.
     """
     stem = Path(stem)
-    metadata = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
+    metadata = figure_files.metadata(description)
     written = [stem.with_name(f"{stem.name}.{suffix}") for suffix in metadata]
     for target, (suffix, entries) in zip(written, metadata.items(), strict=True):
         with replacing(target) as temporary, style():

@@ -32,7 +32,7 @@ class Task:
         self.input, self.output, self.params = job.input, job.output, job.params
         self.threads = job.threads
         self.labels = dict(job.wildcards.items())
-        self._rule = job.rule
+        self._rule, self._configuration = job.rule, job.config
         foreign = getattr(job.input, "data", ())  # files that no rule made
         artefacts = [p for p in job.input if str(p).endswith(".h5") and p not in foreign]
         self._inputs = provenance.check_inputs(artefacts)
@@ -69,6 +69,14 @@ class Task:
         store.write(path, replace(thing, **known), provenance=description)
         log.info("wrote %s", path)
 
+    def describe(self) -> dict:
+        """Return the provenance of the first output, of a job that writes no artefact.
+
+        It holds the whole configuration and the commit of the code beside what artefacts record.
+        """
+        description = self._describe(self.output[0], {})
+        return description | {"configuration": self._configuration, "commit": provenance.commit()}
+
     def outdated(self) -> dict[int, str]:
         """Return the outputs ``seed<k>.h5`` that this job has to write, by their seeds.
 
@@ -86,7 +94,8 @@ class Task:
 
     def _describe(self, path: str | Path, labels: Mapping, identity: Mapping | None = None) -> dict:
         """Return the provenance of an output; an ensemble's networks differ in the label seed."""
-        params = {key: value for key, value in self.params.items() if key != "code"}
+        unrecorded = ("code", "origin")
+        params = {key: value for key, value in self.params.items() if key not in unrecorded}
         return provenance.describe(
             self._rule,
             params={**(params if identity is None else identity), **self.labels, **labels},
