@@ -30,6 +30,18 @@ use rule * from lagbias as lagbias_*
 use rule make_features from lagbias as lagbias_make_features with:
     threads: 2
 """
+#: What snakedeploy 0.17.1 writes, without comments.
+DEPLOYED = """
+configfile: "config/config.yaml"
+
+module lagbias:
+    snakefile:
+        github("example/lagbias", path="workflow/Snakefile", tag="v0.1.0")
+    config:
+        config
+
+use rule * from lagbias
+"""
 #: Stands for conda: it answers questions, and can make no environment.
 CONDA = """#!/bin/sh
 case "$*" in
@@ -56,6 +68,39 @@ def test_as_a_module_it_plans_and_makes_what_it_does_by_itself(finished, tmp_pat
     finished.run(command(), cwd=tmp_path)  # the importing workflow's own first rule
     assert (tmp_path / "mine.txt").exists()
     assert "Nothing to be done" in finished.run(command(), cwd=tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="Git is not installed")
+def test_as_a_module_from_a_repository_it_uses_the_installed_library(finished, tmp_path, jobs_in):
+    """The repository on GitHub is a local one here; the rules are in Snakemake's cache."""
+    source, deployed = tmp_path / "source", tmp_path / "deployed"
+    for part in ("workflow", "config"):
+        shutil.copytree(finished.root / part, source / part)
+    shutil.copy(finished.root / "environment.yml", source)
+    shutil.copytree(source / "config", deployed / "config")
+    (deployed / "workflow").mkdir()
+    (deployed / "workflow" / "Snakefile").write_text(DEPLOYED)
+    environment = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{source}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/example/lagbias",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PYTHONPATH": str(finished.root / "src"),  # the installed library
+    }
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for arguments in (
+        ["init", "--quiet"],
+        ["add", "."],
+        ["commit", "--quiet", "--message", "Workflow"],
+        ["tag", "v0.1.0"],
+    ):
+        finished.run([*git, *arguments], cwd=source)
+    run = command("--configfile", "config/tiny.yaml")
+    planned = finished.run([*run, "--dry-run"], cwd=deployed, environment=environment)
+    assert sum(jobs_in(planned).values()) == JOBS
+    page = "results/tiny/configuration.html"
+    finished.run([*run, "--", page], cwd=deployed, environment=environment)
+    assert (deployed / page).read_bytes() == (finished.root / page).read_bytes()
 
 
 def test_from_another_directory_with_its_own_library(finished, tmp_path, jobs_in):

@@ -57,7 +57,7 @@ wildcard_constraints:
 
 def code(script, *modules):
     """Hash the library code that `workflow/scripts/<script>.py` and some modules use."""
-    return code_hash(ROOT / "workflow" / "scripts" / f"{script}.py", *modules)
+    return code_hash(workflow.source_path(f"../scripts/{script}.py"), *modules)
 
 
 def section(name, *parts):
