@@ -1,6 +1,8 @@
 # Two commands matter: `make figures` and `make test`. Both set up what they need, once.
 #
 #   make figures [CONFIG=config/tiny.yaml] [CORES=4]
+#   make archive                                       after it: one file, results/<run>.tar, from which
+#   make figures FROM=embedded.tar                     draws the figures anywhere, byte for byte
 #   make beyond                                        after it: the comparison with other models
 #   make test    [PYTEST_ARGS="-k whitening"]
 #
@@ -12,6 +14,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 CONFIG ?=
+FROM ?=
 RUN ?= embedded
 PIP_ARGS ?=
 PYTEST_ARGS ?=
@@ -24,7 +27,7 @@ PINNED := pyproject.toml constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(SNAKEMAKE_ARGS)
 
 .DEFAULT_GOAL := figures
-.PHONY: setup figures beyond test test-nightly test-cluster plan report gallery beyond-gallery models docs linkcheck diagrams benchmark lint format clean
+.PHONY: setup figures archive beyond test test-nightly test-cluster plan report gallery beyond-gallery models docs linkcheck diagrams benchmark lint format clean
 
 # the stamp holds what was installed: nothing is done again unless a requirement changed
 setup:
@@ -36,8 +39,20 @@ setup:
 	  $(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[workflow,test,lint,docs,onnx,jax,swift]'; \
 	  cat $(PINNED) > $(STAMP); }
 
+# FROM an archive only figures and tables are made, which are then compared with it. A fresh clone has new scripts
+# and none of Snakemake's records: times alone say that the archive's artefacts are up to date.
 figures: setup
+ifeq ($(FROM),)
 	$(SNAKEMAKE)
+else
+	run=$$($(BIN)/lagbias unpack $(FROM)) && \
+	  $(BIN)/snakemake --cores $(CORES) --configfile $$run/configuration.yaml --rerun-triggers mtime $(SNAKEMAKE_ARGS) && \
+	  cd $$run && sha256sum --check --quiet manifest-sha256.txt && \
+	  echo "$$run: every file is that of $(FROM), byte for byte"
+endif
+
+archive: setup
+	$(SNAKEMAKE) -- archive
 
 # other losses, several training boxes and other models, compared: docs/beyond.md
 beyond: setup

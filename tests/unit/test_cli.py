@@ -26,7 +26,9 @@ from lagbias.model import pretrained
 from lagbias.schema import fields
 from lagbias.sources.base import LinearDensity
 
-COMMANDS = "fetch predict fit show export check doctor summary claims config completion".split()
+COMMANDS = (
+    "fetch predict fit show export check doctor summary claims unpack config completion".split()
+)
 BOX_SIZE, N_SIDE = 100.0, 40
 #: A configuration with a simulation of the user's own.
 OWN = {

@@ -16,15 +16,16 @@ MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     **dict.fromkeys(NUMERICS, NUMERICS | BASE),
     "artefacts": BASE,
+    "archive": BASE | {"artefacts"},
     "config": BASE,
     "sources": NUMERICS | BASE,
     "claims": NUMERICS | BASE | {"artefacts"},
     "figures": NUMERICS | BASE | {"artefacts"},
-    "stages": NUMERICS | BASE | {"artefacts", "claims", "config", "figures", "sources"},
+    "stages": NUMERICS | BASE | {"archive", "artefacts", "claims", "config", "figures", "sources"},
     "model": NUMERICS | BASE | {"artefacts", "config", "figures", "sources", "stages"},
     "cli": NUMERICS
     | BASE
-    | {"artefacts", "claims", "config", "figures", "model"}
+    | {"archive", "artefacts", "claims", "config", "figures", "model"}
     | {"sources", "stages"},
     "__main__": {"cli"},
 }

@@ -22,6 +22,7 @@ PATHS = {
     "surfaces": "results/{run}/surfaces/{train_box}/{sample}/{smoothing_set}.h5",
     "figures": "results/{run}/figures/{name}",
     "tables": "results/{run}/{name}",
+    "archive": "results/{run}.tar",
 }
 
 # the box that trains every set, and the one that validates
@@ -53,6 +54,17 @@ def path(kind, **chosen):
     """Path of the one artefact that the values of wildcards name."""
     (only,) = paths(kind, **chosen)
     return only
+
+
+def in_run(inputs):
+    """Every path in inputs of a rule by name, once, relative to the directory of the run."""
+    groups = ([each] if isinstance(each, str) else each for each in inputs.values())
+    run = Path("results", CONFIG.run)
+    return list(
+        dict.fromkeys(
+            str(Path(file).relative_to(run)) for group in groups for file in group
+        )
+    )
 
 
 def log_of(rule, output):

@@ -22,7 +22,17 @@ from lagbias.runtime.atomic import ArtefactError, replacing
 from lagbias.runtime.messages import first_line
 from lagbias.schema import fields
 
-__all__ = ["SCHEMA", "ArtefactError", "Header", "header", "length", "read", "read_array", "write"]
+__all__ = [
+    "SCHEMA",
+    "ArtefactError",
+    "Header",
+    "header",
+    "length",
+    "read",
+    "read_array",
+    "write",
+    "write_without",
+]
 
 _Kind = TypeVar("_Kind")
 
@@ -31,6 +41,8 @@ SCHEMA = 4
 _FORMAT = "lagbias"
 _RESERVED = frozenset({"format", "schema", "kind", "provenance"})
 _REMEDY = "Delete it and run the workflow again."
+#: Attribute of an array whose values a copy leaves out; see `write_without`.
+_LEFT_OUT = "left_out"
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,41 @@ def write(path: str | Path, thing: Any, *, provenance: Mapping | None = None) ->
             about["axes"] = ", ".join(spec.axes)
             hdf5.write_dataset(file, name, values, about)
         hdf5.write_attributes(file, root)
+
+
+def write_without(source: str | Path, path: str | Path, arrays: Collection[str]) -> None:
+    """Write a copy of an artefact without the values of some arrays.
+
+    Of these, `read` returns no rows and `read_array` raises `ArtefactError`. Everything else, the
+    provenance included, is that of the artefact.
+
+    Parameters
+    ----------
+    source : str or Path
+        The artefact.
+    path : str or Path
+        The copy.
+    arrays : collection of str
+        Names of the arrays.
+
+    Raises
+    ------
+    ValueError
+        If the artefact has no array of such a name.
+    ArtefactError
+        If the artefact cannot be read, or the copy not written.
+    """
+    with _open(Path(source)) as old:
+        root = hdf5.plain_attributes(old)
+        stored = {name: (data[()], hdf5.plain_attributes(data)) for name, data in old.items()}
+    if unknown := set(arrays) - stored.keys():
+        raise ValueError(f"{source} has no array {', '.join(sorted(unknown))}. Correct the name.")
+    with replacing(path) as temporary, hdf5.create(temporary) as new:
+        for name, (values, about) in stored.items():
+            if name in arrays:
+                values, about = values[:0], about | {_LEFT_OUT: 1}
+            hdf5.write_dataset(new, name, values, about)
+        hdf5.write_attributes(new, root)
 
 
 def read(path: str | Path, kind: type[_Kind], *, without: Collection[str] = ()) -> _Kind:
@@ -178,6 +225,12 @@ def read_array(path: str | Path, kind: type, name: str, *, rows: slice | None = 
     path, spec = Path(path), fields.specs(kind)[name]
     with _open(path, kind) as file:
         values = file[name][rows if rows is not None else ()]
+        left_out = _LEFT_OUT in file[name].attrs
+    if left_out:
+        raise ArtefactError(
+            f"{path} is from an archive, which leaves out its {name}. {_REMEDY[:-1]}, from the "
+            f"simulation on."
+        )
     if values.ndim != len(spec.axes) or (problem := fields.not_finite(values)):
         found = f"has {values.ndim} axes" if values.ndim != len(spec.axes) else f"holds: {problem}"
         raise ArtefactError(f"{path}: {name} {found}. {_REMEDY}")

@@ -16,6 +16,7 @@ from lagbias.cli import (
     predict,
     show,
     summary,
+    unpack,
 )
 from lagbias.cli.doctor import command as doctor
 from lagbias.runtime.atomic import ArtefactError
@@ -27,7 +28,7 @@ __all__ = ["main"]
 COMMANDS = (
     *(fetch, predict, fit, show, export),  # models
     *(check, doctor),
-    *(summary, claims),  # runs
+    *(summary, claims, unpack),  # runs
     *(config, completion),
 )
 #: Errors that a user can act on; their message says how.

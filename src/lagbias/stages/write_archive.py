@@ -1,5 +1,6 @@
 """Writing of the archive of a run."""
 
+import json
 import tarfile
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
@@ -11,35 +12,35 @@ import yaml
 
 from lagbias.archive import layout
 from lagbias.archive.crate import ArchivedFile, Production, describe
-from lagbias.artefacts import provenance, store
-from lagbias.runtime.atomic import replacing
+from lagbias.artefacts import figure_files, store
+from lagbias.runtime.atomic import ArtefactError, replacing
 
 __all__ = ["write_archive"]
 
 _README = """\
 # lagbias run {run}
 
-What the figures and claims of a run of lagbias are made from, and they themselves. lagbias is a pipeline for
-non-parametric Lagrangian halo bias with neural nets, after Wu, Muñoz & Eisenstein 2023
-(JCAP05(2023)040, arXiv:2212.08095). This run used {software}.
+What the figures and claims of a run of lagbias are made from, and they themselves. lagbias is a
+pipeline for non-parametric Lagrangian halo bias with neural nets, after Wu, Muñoz & Eisenstein 2023
+(JCAP05(2023)040, arXiv:2212.08095). This archive is of lagbias {version}.
 
-- `make figures FROM=<this file>`, in a clone of its repository at that commit, draws the figures and checks the claims
-  again, and compares them with those here byte for byte. Nothing is simulated or trained.
-- `sha256sum --check {manifest}` compares the files with their checksums.
-- `{crate}` (RO-Crate) says of every file how it was made. Paths are relative to `results/{run}/` in the repository.
+- `make figures FROM=<this archive>`, in a clone of the repository at the version above, draws the
+  figures and checks the claims again, and compares the files with those here byte for byte. Nothing
+  is simulated or trained.
+- `sha256sum --check {manifest}` compares the files here with their checksums.
+- `{crate}` (an RO-Crate) says how each file was made. Paths are relative to
+  `results/{run}/` in the repository.
 - `{configuration}` is the configuration of the run.
-{left_out}
+- Values that neither figures nor claims read are left out of {reduced} HDF5 files: {arrays}.
+  These arrays have no rows, and an attribute `left_out`.
+
 The licence is that of lagbias, GPL-3.0-or-later. Please cite the paper.
-"""
-_LEFT_OUT = """\
-- {count} of the HDF5 files do not hold the values of arrays that neither a figure nor a claim reads ({names}); their
-  attribute `left_out` says so.
 """
 
 
 def write_archive(
     output: str | Path,
-    made: Mapping[str, Mapping[str, Collection[str]]],
+    made: Mapping[str, Mapping[str, Any]],
     left_out: Mapping[str, Collection[str]],
     *,
     directory: str | Path,
@@ -55,7 +56,8 @@ def write_archive(
     output : str or Path
         The tar file.
     made : mapping
-        ``inputs``, artefacts, and ``outputs``, figures and tables, by rule.
+        ``inputs``, artefacts, ``outputs``, figures and tables, and ``description``, by rule.
+        Paths, here and in `left_out`, are relative to the directory of the run.
     left_out : mapping
         Names of arrays whose values the archive does not hold, by artefact.
     directory : str or Path, keyword-only
@@ -66,20 +68,23 @@ def write_archive(
     Raises
     ------
     lagbias.runtime.atomic.ArtefactError
-        If a file cannot be read or written.
+        If a file cannot be read or written, or figures were drawn with the code of different
+        commits, which their metadata name.
     """
     root, run = Path(directory), configuration["run"]
-    artefacts = sorted({path for rule in made.values() for path in rule["inputs"]})
-    products = sorted({path for rule in made.values() for path in rule["outputs"]})
-    ancestry = _ancestry(artefacts)
+    artefacts = {name: root / name for rule in made.values() for name in rule["inputs"]}
+    products = {name: root / name for rule in made.values() for name in rule["outputs"]}
+    ancestry = _ancestry(map(str, artefacts.values()))
     versions = _versions(ancestry.values())
-    newest = int(max(Path(path).stat().st_mtime for path in [*artefacts, *products]))
-    with TemporaryDirectory() as name:
-        scratch = Path(name)
-        sources = {_within(root, path): Path(path) for path in [*artefacts, *products]}
-        for path, arrays in left_out.items():
-            sources[_within(root, path)] = reduced = scratch / _within(root, path)
-            store.write_without(path, reduced, arrays)
+    if commit := _commit_of_figures(products.values()):
+        versions["lagbias"] += f" (commit {commit})"
+    newest = int(max(path.stat().st_mtime for path in artefacts.values()))
+    with TemporaryDirectory() as temporary:
+        scratch = Path(temporary)
+        sources = artefacts | products
+        for name, arrays in left_out.items():
+            sources[name] = scratch / name
+            store.write_without(root / name, sources[name], arrays)
 
         def add(name: str, text: str) -> None:
             sources[name] = scratch / name
@@ -107,10 +112,9 @@ def write_archive(
         _write_tar(Path(output), sources, newest)
 
 
-def _within(root: Path, path: str | Path) -> str:
-    """Return a path in the archive; files elsewhere keep theirs."""
-    path = Path(path)
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+def _within(root: Path, path: str) -> str:
+    """Return a path relative to the directory of the run; files elsewhere keep theirs."""
+    return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
 
 
 def _ancestry(paths: Iterable[str]) -> dict[str, dict]:
@@ -125,15 +129,25 @@ def _ancestry(paths: Iterable[str]) -> dict[str, dict]:
 
 
 def _versions(descriptions: Iterable[Mapping]) -> dict[str, str]:
-    """Return the versions of packages, several where artefacts differ, and the commit."""
+    """Return the versions of packages, several where artefacts differ."""
     used: dict[str, set[str]] = {}
     for description in descriptions:
         for name, version in description["versions"].items():
             used.setdefault(name, set()).add(version)
-    versions = {name: ", ".join(sorted(found)) for name, found in used.items()}
-    commit = provenance.commit()
-    versions["lagbias"] += f" (commit {commit})" if commit else ""
-    return versions
+    return {name: ", ".join(sorted(found)) for name, found in used.items()}
+
+
+def _commit_of_figures(paths: Iterable[Path]) -> str | None:
+    """Return the commit that figures were drawn with, which has to be one to draw them again."""
+    drawn = {path: figure_files.read(path)["commit"] for path in paths if path.suffix == ".png"}
+    if len(set(drawn.values())) > 1:
+        listed = ", ".join(f"{path.name} ({commit})" for path, commit in sorted(drawn.items()))
+        raise ArtefactError(
+            f"The figures were drawn with the code of different commits, so that no copy of the "
+            f"repository can draw all of them again: {listed}. Delete the directory of the "
+            f"figures and run the workflow again, which draws them."
+        )
+    return next(iter(drawn.values()), None)
 
 
 def _productions(
@@ -143,6 +157,7 @@ def _productions(
     productions = [
         Production(
             found["rule"],
+            f"with {json.dumps(found['params'], sort_keys=True)}",
             {_within(root, source): identifier for source, identifier in found["inputs"].items()},
             {_within(root, path): found["artefact_id"]},
         )
@@ -151,8 +166,9 @@ def _productions(
     productions += [
         Production(
             rule,
-            {_within(root, path): "" for path in files["inputs"]},
-            {_within(root, path): "" for path in files["outputs"]},
+            files["description"],
+            dict.fromkeys(files["inputs"], ""),
+            dict.fromkeys(files["outputs"], ""),
         )
         for rule, files in made.items()
     ]
@@ -177,16 +193,14 @@ def _described(name: str, source: Path) -> ArchivedFile:
 
 def _readme(run: str, version: str, left_out: Mapping[str, Collection[str]]) -> str:
     names = sorted({name for arrays in left_out.values() for name in arrays})
-    note = _LEFT_OUT.format(
-        count=len(left_out), names=", ".join(f"`{name}`" for name in names)
-    )
     return _README.format(
         run=run,
-        software=f"lagbias {version}",
+        version=version,
         manifest=layout.MANIFEST,
         crate=layout.CRATE,
         configuration=layout.CONFIGURATION,
-        left_out=note if left_out else "",
+        reduced=len(left_out),
+        arrays=", ".join(f"`{name}`" for name in names),
     )
 
 

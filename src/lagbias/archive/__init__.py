@@ -1,0 +1,1 @@
+"""Archives of runs: one file from which every figure can be drawn again."""
