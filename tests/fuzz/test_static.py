@@ -11,9 +11,14 @@ ROOT = Path(__file__).parents[2]
 RULES = "S102,S202,S301,S302,S306,S307,S310,S403,S404,S506,S602,S604,S605,S606,S609"
 #: What they do not know.
 WORDS = re.compile(r"\b(torch\.(load|save)|allow_pickle\s*=\s*(?!False)|joblib|__import__)\b")
-#: The modules that start programs: the workflow, and the suite for another instruction set.
+#: The modules that start programs: the workflow, the suite for another instruction set, and Git.
 STARTS_PROGRAMS = dict.fromkeys(
-    ("benchmarks/convergence.py", "benchmarks/suite/whole_run.py", "benchmarks/suite/runner.py"),
+    (
+        "benchmarks/convergence.py",
+        "benchmarks/suite/whole_run.py",
+        "benchmarks/suite/runner.py",
+        "src/lagbias/artefacts/provenance.py",
+    ),
     "S404",
 )
 #: Directives and calls in Snakefiles that run text.

@@ -150,10 +150,13 @@ def test_captions_render(name):
     config["beyond"] = beyond["beyond"]
     text = (ROOT / f"workflow/report/{name}.rst").read_text(encoding="utf-8")
     template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text)
-    caption = template.render(snakemake=SimpleNamespace(config=config))
+    origin = SimpleNamespace(caption=lambda: "Drawn by ``this``.")
+    job = SimpleNamespace(config=config, params=SimpleNamespace(origin=origin))
+    caption = template.render(snakemake=job)
     settings = {"halt_level": 2, "report_level": 2}  # docutils: warnings are errors
     parts = docutils_core.publish_parts(caption, writer="html", settings_overrides=settings)
     assert "<p>" in parts["body"]
+    assert ("Drawn by <tt" in parts["body"]) == (name in NAMES)
 
 
 @pytest.mark.parametrize(
