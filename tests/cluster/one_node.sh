@@ -42,8 +42,8 @@ install_packages() {
 
 # Memory is what there is; CPUs are told, so that a job's request is what is tested and not the machine.
 configure() {
-  local memory
-  memory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.9)}' /proc/meminfo)
+  local memory=${LAGBIAS_SLURM_MEMORY:-}
+  [[ -n $memory ]] || memory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.9)}' /proc/meminfo)
   install -d "$etc" "$home"/{state,spool,log,run}
   cat >"$etc/slurm.conf" <<CONF
 $mark

@@ -23,7 +23,8 @@ from lagbias.simulate.friends_of_friends import friends_of_friends, halo_propert
 from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 from lagbias.simulate.kernels import MESH_OFFSET, PAINT_COPIES, paint_overdensity
 from lagbias.simulate.nbody import bullfrog_coefficients, simulate
-from lagbias.sources.base import check_alignment, check_contract
+from lagbias.sources.base import check_contract
+from lagbias.sources.diagnosis import check_alignment
 from lagbias.sources.embedded import make_box
 
 pytestmark = pytest.mark.physics

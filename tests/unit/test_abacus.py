@@ -16,7 +16,9 @@ from lagbias.sources.abacus.asdf_files import read_column
 from lagbias.sources.abacus.headers import growth_at
 from lagbias.sources.abacus.paths import box_paths, find_box
 from lagbias.sources.abacus.read import lagrangian_nodes, read_box
-from lagbias.sources.base import check_alignment, check_contract, large_scale_correlation
+from lagbias.sources.base import check_contract
+from lagbias.sources.diagnosis import check_alignment
+from lagbias.sources.large_scales import large_scales
 
 # Positions are stored in steps of L / 10^6 and shifted in float32, whose steps near L are L / 10^7.
 POSITION_TOLERANCE = 0.6e-6
@@ -100,6 +102,7 @@ def test_attributes_come_from_the_headers(tree, box):
         "cleaned": False,
         "n_files": 6,
         "min_halo_particles": MIN_PARTICLES,
+        "kept_fraction": 1.0,
     }
 
 
@@ -202,18 +205,47 @@ def test_cleaned_halos(abacus_tree, tmp_path):
     assert len(raw.halos.mass) == 40 and raw.attributes["cleaned"] is False
 
 
+def correlation(box):
+    """Return the correlation coefficient of matter and linear density below K_MAX."""
+    density, particles = box.linear_density, box.particles
+    return large_scales(
+        particles.position, density.delta, box_size=density.box_size, k_max=K_MAX
+    ).correlation
+
+
 def test_the_order_of_the_axes_and_the_origin_matter(box):
-    assert large_scale_correlation(box, k_max=K_MAX) > SMALLEST_RIGHT
+    assert correlation(box) > SMALLEST_RIGHT
     delta, position = box.linear_density.delta, box.particles.position
     for axes in [axes for axes in permutations(range(3)) if axes != (0, 1, 2)]:
         turned = replace(box.linear_density, delta=delta.transpose(axes).copy())
         wrong = replace(box, linear_density=turned)
-        assert large_scale_correlation(wrong, k_max=K_MAX) < LARGEST_WRONG, axes
+        assert correlation(wrong) < LARGEST_WRONG, axes
     for axes in ([0], [1], [2], [0, 1, 2]):
         unshifted = position.copy()
         unshifted[:, axes] = (unshifted[:, axes] + np.float32(60)) % np.float32(120)
         wrong = replace(box, particles=replace(box.particles, position=unshifted))
-        assert large_scale_correlation(wrong, k_max=K_MAX) < LARGEST_WRONG, axes
+        assert correlation(wrong) < LARGEST_WRONG, axes
+
+
+def test_a_share_of_the_particles_is_read(abacus_tree, tmp_path):
+    files = find_box(**abacus_tree.write_tree(tmp_path, n_files=2).find)
+    whole = read_box(files, redshift=0.5, min_halo_particles=1).particles
+    some, again = (
+        read_box(files, redshift=0.5, min_halo_particles=1, kept_fraction=0.25) for _ in range(2)
+    )
+    check_contract(some)
+    assert some.attributes["kept_fraction"] == 0.25
+    kept = some.particles
+    np.testing.assert_array_equal(kept.position, again.particles.position)
+    # rows are whole: sites, positions and velocities of the same particles
+    rows = {row.tobytes(): i for i, row in enumerate(whole.position)}
+    found = np.array([rows[row.tobytes()] for row in kept.position])
+    assert len(set(found)) == len(found)
+    np.testing.assert_array_equal(kept.lagrangian_site, whole.lagrangian_site[found])
+    np.testing.assert_array_equal(kept.velocity, whole.velocity[found])
+    n = len(whole.position)
+    assert abs(len(found) - 0.25 * n) < 5 * np.sqrt(n * 0.25 * 0.75)  # five standard deviations
+    assert abs(np.mean(found) / n - 0.5) < 5 / np.sqrt(12 * len(found))
 
 
 def test_growth_is_found_by_number_or_text():

@@ -9,6 +9,7 @@ import pytest
 from lagbias.sources.base import check_contract
 from lagbias.sources.diagnosis import check_alignment
 from lagbias.sources.embedded import make_box
+from lagbias.sources.mistakes import sample_of
 
 L, N = 120.0, 32
 CELL = L / N
@@ -64,6 +65,13 @@ def test_a_box_without_mistakes_fits(box):
     assert found.large_scales.correlation > 0.98
     assert found.large_scales.amplitude == pytest.approx(1, abs=0.1)
     assert found.at_halos > 3
+
+
+def test_displacement_is_periodic(box):
+    nodes = np.stack(np.unravel_index(box.particles.lagrangian_site, (N,) * 3), axis=-1) * CELL
+    shifted = (nodes + np.array([-3.0, 0.0, 4.0])) % L
+    found = sample_of(changed(box, position=shifted)).displacement()
+    np.testing.assert_allclose(found, np.broadcast_to((-3.0, 0.0, 4.0), (N**3, 3)), atol=1e-5)
 
 
 def test_a_thinned_box_fits(box):

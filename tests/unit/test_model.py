@@ -14,7 +14,7 @@ from lagbias.figures.common import style
 from lagbias.model import fitting, pretrained
 from lagbias.runtime.atomic import ArtefactError
 from lagbias.runtime.checkpoints import read
-from lagbias.sources.base import SMALLEST_ALIGNED
+from lagbias.sources.diagnosis import SMALLEST_ALIGNED
 from lagbias.training import loop
 
 BOX_SIZE, N_SIDE, RADII = 100.0, 40, (2.83, 5.66)

@@ -13,7 +13,8 @@ from lagbias.sources.abacus.asdf_files import read_column, read_header
 from lagbias.sources.abacus.checksum import CHECKSUM_FILE, mismatch, read_checksums
 from lagbias.sources.abacus.paths import find_box
 from lagbias.sources.abacus.read import lagrangian_nodes, read_box
-from lagbias.sources.base import check_alignment, check_contract, large_scale_correlation
+from lagbias.sources.base import check_contract
+from lagbias.sources.diagnosis import check_alignment
 
 SIZES = {"box_size": 200.0, "n_ic": 64, "ppd": 192, "fraction": 0.1, "threads": 1}
 BOX_SIZE, N_IC, PPD = SIZES["box_size"], SIZES["n_ic"], SIZES["ppd"]
@@ -52,8 +53,7 @@ def made(scripts, tmp_path_factory):
 
 def test_box_keeps_the_contract_and_has_the_sizes_asked_for(made):
     check_contract(made.box)
-    check_alignment(made.box)
-    assert large_scale_correlation(made.box) > MIN_CORRELATION
+    assert check_alignment(made.box).large_scales.correlation > MIN_CORRELATION
     attributes, expected = made.box.attributes, SIZES["fraction"] * PPD**3
     assert (attributes["particles_per_side"], attributes["box_size"]) == (PPD, BOX_SIZE)
     assert made.box.linear_density.delta.shape == (N_IC,) * 3

@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 
 from lagbias.simulate.friends_of_friends import friends_of_friends, halo_properties
-from lagbias.sources.base import (
-    REQUIRED_ATTRIBUTES,
-    check_alignment,
-    check_contract,
-    large_scale_correlation,
-    rms_displacement,
-)
+from lagbias.sources.base import REQUIRED_ATTRIBUTES, check_contract
 from lagbias.sources.embedded import make_box
+from lagbias.sources.large_scales import large_scales
 
 # Rounding of velocities of hundreds of km/s to float32.
 SINGLE_PRECISION = 1e-3
@@ -40,7 +35,6 @@ def with_one(values, value):
 
 def test_the_embedded_source_keeps_the_contract(box):
     check_contract(box, unique_sites=True)
-    check_alignment(box)
     assert len(box.halos.mass) > 20
     np.testing.assert_array_equal(box.particles.lagrangian_site, np.arange(32**3))
     assert box.attributes["seed"] == 1 and box.attributes["source"] == "embedded"
@@ -133,43 +127,6 @@ def test_shared_sites_and_a_box_without_halos_are_allowed(box):
     check_contract(replace(box, halos=empty))
 
 
-@pytest.mark.parametrize("axes", [(1, 0, 2), (2, 1, 0), (0, 2, 1), (1, 2, 0)])
-def test_transposed_density_fails_the_alignment(box, axes):
-    turned = changed(box, "linear_density.delta", lambda a: a.transpose(axes).copy())
-    check_contract(turned)
-    with pytest.raises(ValueError, match="order of the axes"):
-        check_alignment(turned)
-
-
-def test_a_wrong_origin_fails_the_alignment(box):
-    half, box_size = np.float32(60), np.float32(120)
-    with pytest.raises(ValueError, match="origin of positions"):
-        check_alignment(changed(box, "particles.position", lambda a: (a + half) % box_size))
-    with pytest.raises(ValueError, match="origin of the linear density"):
-        check_alignment(
-            changed(box, "linear_density.delta", lambda a: np.roll(a, 16, axis=(0, 1, 2)))
-        )
-
-
-def test_sites_in_fortran_order_fail_the_alignment(box):
-    with pytest.raises(ValueError, match="index order"):
-        check_alignment(
-            changed(
-                box,
-                "particles.lagrangian_site",
-                lambda a: a.reshape(32, 32, 32).transpose().ravel(),
-            )
-        )
-
-
-def test_displacement_is_periodic(box):
-    sites = np.unravel_index(box.particles.lagrangian_site, (32,) * 3)
-    nodes = np.stack(sites, axis=-1) * (120.0 / 32)
-    shifted = ((nodes + np.array([-3.0, 0.0, 4.0])) % 120.0).astype(np.float32)
-    moved = changed(box, "particles.position", lambda _: shifted)
-    assert rms_displacement(moved) == pytest.approx(5.0, rel=1e-5)
-
-
 def test_too_small_a_box_has_no_large_scales(box):
     with pytest.raises(ValueError, match="no mode"):
-        large_scale_correlation(box, k_max=0.05)
+        large_scales(box.particles.position, box.linear_density.delta, box_size=120.0, k_max=0.05)

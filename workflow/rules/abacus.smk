@@ -83,7 +83,11 @@ rule read_box:
     params:
         code=code("read_box"),
         abacus=abacus_keys(
-            *WHICH_FILES, "box_size", "particles_per_side", "min_halo_particles"
+            *WHICH_FILES,
+            "box_size",
+            "particles_per_side",
+            "min_halo_particles",
+            "kept_fraction",
         ),
         simulation=lambda wildcards: CONFIG.abacus.boxes[wildcards.box],
     message:

@@ -7,7 +7,9 @@ from math import ceil
 SIMULATED_PARTICLES = CONFIG.settings().particles_per_side ** 3
 NODES = CONFIG.settings().density_grid ** 3
 if CONFIG.source == "abacus":
-    from lagbias.sources.abacus.acquisition import SUBSAMPLE_A as KEPT
+    from lagbias.sources.abacus.acquisition import SUBSAMPLE_A
+
+    KEPT = SUBSAMPLE_A * CONFIG.abacus.kept_fraction
 else:
     KEPT = CONFIG.settings().kept_fraction
 BOX_PARTICLES = KEPT * SIMULATED_PARTICLES

@@ -189,6 +189,13 @@ class AbacusSettings(Section):
     min_halo_particles: PositiveInteger = Field(
         description="Minimum particles of a stored halo; `halo_samples` may raise it."
     )
+    kept_fraction: Number = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Fraction of the particles of subsample A that is read, a random one. "
+        "Everything after the reading costs in proportion.",
+    )
     boxes: dict[Name, Name] = Field(
         min_length=2, description="Simulation of each box, by name of the box."
     )

@@ -11,24 +11,14 @@ import numpy as np
 
 from lagbias.schema import fields
 from lagbias.schema.fields import array
-from lagbias.sources.alignment import (
-    SMALLEST_ALIGNED,
-    check_alignment,
-    large_scale_correlation,
-    rms_displacement,
-)
 
 __all__ = [
     "REQUIRED_ATTRIBUTES",
-    "SMALLEST_ALIGNED",
     "Box",
     "Halos",
     "LinearDensity",
     "Particles",
-    "check_alignment",
     "check_contract",
-    "large_scale_correlation",
-    "rms_displacement",
 ]
 
 REQUIRED_ATTRIBUTES: dict[str, str] = {

@@ -15,13 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lagbias.cosmology import Background
-from lagbias.sources.alignment import (
-    MAX_RMS_DISPLACEMENT,
-    MIN_CORRELATION,
-    SMALLEST_ALIGNED,
-    LargeScales,
-    large_scales,
-)
+from lagbias.sources.large_scales import LargeScales, large_scales
 from lagbias.sources.mistakes import (
     Mistake,
     Sample,
@@ -34,7 +28,14 @@ from lagbias.sources.mistakes import (
 if TYPE_CHECKING:
     from lagbias.sources.base import Box
 
-__all__ = ["Findings", "check_alignment", "examine"]
+__all__ = ["SMALLEST_ALIGNED", "Findings", "check_alignment", "examine"]
+
+SMALLEST_ALIGNED = 100.0
+"""Minimum side [Mpc/h] of a box whose matter and linear density are compared."""
+#: Maximum rms distance of particles from their Lagrangian sites [Mpc/h].
+_MAX_RMS_DISPLACEMENT = 15.0
+#: Minimum correlation coefficient of matter and linear density on large scales.
+_MIN_CORRELATION = 0.9
 
 #: Amplitudes of matter relative to the linear density that non-linear growth and coarse time steps
 #: explain.
@@ -144,7 +145,7 @@ def _cells(position: np.ndarray, box_size: float, n_cells: int) -> np.ndarray:
 
 def _on_their_sites(sample: Sample) -> bool:
     rms, shift = _displacement(sample)
-    largest = min(MAX_RMS_DISPLACEMENT, sample.box_size / 4)
+    largest = min(_MAX_RMS_DISPLACEMENT, sample.box_size / 4)
     cells = rms * sample.n_grid / sample.box_size
     noise = 5 * cells / np.sqrt(len(sample.position))
     return 0 < rms < largest and max(map(abs, shift)) < _MAX_MEAN_SHIFT + noise
@@ -152,7 +153,7 @@ def _on_their_sites(sample: Sample) -> bool:
 
 def _follow_density(sample: Sample) -> bool:
     found = _large_scales(sample)
-    return found is None or found.correlation >= MIN_CORRELATION
+    return found is None or found.correlation >= _MIN_CORRELATION
 
 
 def _particle_problems(sample: Sample, findings: Findings) -> Iterator[str]:
@@ -214,7 +215,7 @@ def _compared(before: Findings, after: Findings | None = None) -> str:
 def _amplitude_problems(box: Box, findings: Findings) -> Iterator[str]:
     """Yield that the linear density is at another redshift, where it has the right modes."""
     scales = findings.large_scales
-    if scales is None or scales.correlation < MIN_CORRELATION:
+    if scales is None or scales.correlation < _MIN_CORRELATION:
         return
     low, high = _AMPLITUDES
     if low <= scales.amplitude <= high:

@@ -42,7 +42,7 @@ def sort_by_site(
     Raises
     ------
     ValueError
-        If a site is not on the grid.
+        If a site is not on the grid, or particles do not fit 32-bit counters.
 
     Notes
     -----
@@ -53,6 +53,11 @@ def sort_by_site(
         raise ValueError(
             f"Lagrangian sites run from {lowest} to {highest}, outside 0 ... {n_sites - 1}: the "
             "particles and the density belong to different simulations."
+        )
+    if len(lagrangian_site) > np.iinfo(np.uint32).max:
+        raise ValueError(
+            f"There are {len(lagrangian_site)} particles, at most 4294967295 are possible: reduce "
+            "kept_fraction."
         )
     starts = _starts(lagrangian_site, n_sites)
     for number, vector in enumerate(vectors):

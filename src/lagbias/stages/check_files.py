@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lagbias.sources.base import SMALLEST_ALIGNED
+from lagbias.sources.diagnosis import SMALLEST_ALIGNED
 from lagbias.stages.read_source import read_and_check
 
 if TYPE_CHECKING:

@@ -28,11 +28,14 @@ def load_features(
     if not isinstance(rows, slice):
         first, last = (int(rows.min()), int(rows.max())) if rows.size else (0, -1)
         span, chosen = slice(first, last + 1), rows - first
-    found = [
-        store.read_array(path, ParticleFeatures, name, rows=span)[chosen]
-        for path, name in islice(product(paths, COLUMNS), columns)
-    ]
-    return np.stack(found, axis=1)
+    names = list(islice(product(paths, COLUMNS), columns))
+    theta = np.empty((0, len(names)), np.float32)
+    for column, (path, name) in enumerate(names):
+        values = store.read_array(path, ParticleFeatures, name, rows=span)[chosen]
+        if not column:
+            theta = np.empty((len(values), len(names)), np.float32)
+        theta[:, column] = values
+    return theta
 
 
 def count_particles(paths: Sequence[str | Path]) -> int:

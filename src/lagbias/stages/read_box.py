@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lagbias.artefacts import store
-from lagbias.sources import base
+from lagbias.sources import base, diagnosis
 from lagbias.sources.abacus import read
 from lagbias.sources.abacus.paths import AcquiredFiles, find_box, snapshot_of
 
@@ -24,10 +24,10 @@ def read_box(files: str | Path, settings: AbacusSettings, *, threads: int) -> ba
         found,
         redshift=settings.redshift,
         min_halo_particles=settings.min_halo_particles,
+        kept_fraction=settings.kept_fraction,
         threads=threads,
     )
     read.check_sizes(box, settings)
     base.check_contract(box)
-    if settings.box_size >= base.SMALLEST_ALIGNED:
-        base.check_alignment(box)
+    diagnosis.check_alignment(box)
     return box

@@ -10,7 +10,16 @@ from lagbias.grids.weighted_fields import paint_weighted
 from lagbias.training.morton import morton_order
 from lagbias.training.subsample import DRAWS, Subsample
 
-__all__ = ["BoxField", "TrainingSet", "build_training_set", "join", "sample_box"]
+__all__ = [
+    "BoxField",
+    "TrainingSet",
+    "build_training_set",
+    "build_training_sets",
+    "draw",
+    "join",
+    "sample_box",
+    "with_fields",
+]
 
 
 @dataclass(frozen=True)
@@ -146,25 +155,13 @@ def sample_box(
 
     Parameters
     ----------
-    positions : ndarray, float32, shape (P, 3)
-        Final positions [Mpc/h], in [0, L).
-    lagrangian_site : ndarray, integer, shape (P,)
-        Flat index (C order) of the initial-grid node of each particle.
+    positions, lagrangian_site, box_size, n_side, fraction, sampling, seeds
+        As in `draw`.
     halo_overdensity : ndarray, shape (n, n, n)
         δ_h on the training grid, dimensionless.
     inputs_of : callable
         Takes rows of particles, int64, (p,), and returns their inputs (p, n_inputs), float32. It is
         called once with the rows of all sub-samples; for `evaluation` also with slices.
-    box_size : float, keyword-only
-        Side L of the periodic box [Mpc/h].
-    n_side : int, keyword-only
-        Nodes of the initial grid per side.
-    fraction : float, keyword-only
-        Fraction of each cell's particles, in (0, 1].
-    sampling : str, keyword-only
-        A name in `lagbias.training.subsample.DRAWS`.
-    seeds : sequence of int, keyword-only
-        Seeds of the random numbers, one for each sub-sample.
     evaluation : ndarray, float32, shape (m, m, m), optional, keyword-only
         δ_h on the evaluation grid, painted with CIC: for the Fourier-space loss.
     threads : int, keyword-only
@@ -175,23 +172,90 @@ def sample_box(
     list of TrainingSet
         The occupied cells, with the inputs of their particles, of each sub-sample.
     """
-    cells = paint.cell_index(positions, box_size, len(halo_overdensity))
+    drawn = draw(
+        positions,
+        lagrangian_site,
+        box_size=box_size,
+        n_cells=len(halo_overdensity),
+        n_side=n_side,
+        fraction=fraction,
+        sampling=sampling,
+        seeds=seeds,
+    )
+    sets = build_training_sets(drawn, inputs_of, halo_overdensity)
+    if evaluation is None:
+        return sets
+    return with_fields(
+        sets, drawn, positions, inputs_of, evaluation, box_size=box_size, threads=threads
+    )
+
+
+def draw(
+    positions: np.ndarray,
+    lagrangian_site: np.ndarray,
+    *,
+    box_size: float,
+    n_cells: int,
+    n_side: int,
+    fraction: float,
+    sampling: str,
+    seeds: Sequence[int],
+) -> list[Subsample]:
+    """Draw sub-samples from the cells of the training grid.
+
+    Parameters
+    ----------
+    positions : ndarray, float32, shape (P, 3)
+        Final positions [Mpc/h], in [0, L).
+    lagrangian_site : ndarray, integer, shape (P,)
+        Flat index (C order) of the initial-grid node of each particle.
+    box_size : float, keyword-only
+        Side L of the periodic box [Mpc/h].
+    n_cells : int, keyword-only
+        Cells of the training grid per side.
+    n_side : int, keyword-only
+        Nodes of the initial grid per side.
+    fraction : float, keyword-only
+        Fraction of each cell's particles, in (0, 1].
+    sampling : str, keyword-only
+        A name in `lagbias.training.subsample.DRAWS`.
+    seeds : sequence of int, keyword-only
+        Seeds of the random numbers, one for each sub-sample.
+    """
+    cells = paint.cell_index(positions, box_size, n_cells)
     # the same for all sub-samples
     order = morton_order(lagrangian_site, n_side) if sampling == "even" else None
-    drawn = [
-        DRAWS[sampling](
-            cells, halo_overdensity.size, fraction, np.random.default_rng(seed), order=order
-        )
+    return [
+        DRAWS[sampling](cells, n_cells**3, fraction, np.random.default_rng(seed), order=order)
         for seed in seeds
     ]
+
+
+def build_training_sets(
+    drawn: Sequence[Subsample],
+    inputs_of: Callable[[np.ndarray], np.ndarray],
+    halo_overdensity: np.ndarray,
+) -> list[TrainingSet]:
+    """Build the training sets of sub-samples, whose inputs are read at once; see `sample_box`."""
     inputs = inputs_of(np.concatenate([each.particles for each in drawn]))
     ends = np.cumsum([len(each.particles) for each in drawn])
-    sets = [
+    return [
         build_training_set(each, its_inputs, halo_overdensity)
         for each, its_inputs in zip(drawn, np.split(inputs, ends[:-1]), strict=True)
     ]
-    if evaluation is None:
-        return sets
+
+
+def with_fields(
+    sets: Sequence[TrainingSet],
+    drawn: Sequence[Subsample],
+    positions: np.ndarray,
+    inputs_of: Callable[[slice], np.ndarray],
+    evaluation: np.ndarray,
+    *,
+    box_size: float,
+    threads: int = 1,
+) -> list[TrainingSet]:
+    """Add to training sets the fields of their box; see `sample_box`."""
 
     def paint_all(f_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         painted = paint_weighted(

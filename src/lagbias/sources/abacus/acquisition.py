@@ -148,7 +148,8 @@ def results_bytes(
 
     `radii` is the number of smoothing radii whose features are computed, for each box.
     """
-    nodes, particles = settings.density_grid**3, SUBSAMPLE_A * particles_per_side**3
+    kept = SUBSAMPLE_A * settings.kept_fraction
+    nodes, particles = settings.density_grid**3, kept * particles_per_side**3
     # 4 bytes per node of the density, 28 per particle (position, velocity and site), 12 more for
     # each radius
     return round(sum(4 * nodes + (28 + 12 * count) * particles for count in radii.values()))

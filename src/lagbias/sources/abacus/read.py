@@ -8,6 +8,7 @@ the integer index of their initial lattice point, from which their node follows 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,14 @@ __all__ = ["check_sizes", "lagrangian_nodes", "read_box"]
 _CHUNK = 1 << 20  # particles unpacked at a time
 
 
-def read_box(files: BoxFiles, *, redshift: float, min_halo_particles: int, threads: int = 1) -> Box:
+def read_box(
+    files: BoxFiles,
+    *,
+    redshift: float,
+    min_halo_particles: int,
+    kept_fraction: float = 1.0,
+    threads: int = 1,
+) -> Box:
     """Read one box.
 
     Parameters
@@ -42,6 +50,8 @@ def read_box(files: BoxFiles, *, redshift: float, min_halo_particles: int, threa
         Redshift that the files must have.
     min_halo_particles : int, keyword-only
         Minimum number of particles of a halo.
+    kept_fraction : float, keyword-only
+        Fraction of the particles of subsample A that is kept, chosen at random with a fixed seed.
     threads : int, keyword-only
         Threads for decompression; stays set in this process.
 
@@ -63,13 +73,14 @@ def read_box(files: BoxFiles, *, redshift: float, min_halo_particles: int, threa
     Notes
     -----
     Peak memory: the result and one decompressed column of one file, or the result and positions or
-    velocities once more while they are sorted. All headers are checked before data are read.
+    velocities once more while they are sorted. The result takes 28 bytes for each particle kept.
+    All headers are checked before data are read.
     """
     set_nthreads(threads)
     headers = read_headers(files, redshift)
     n, centre, halo_velocity = _read_halos(files, headers.header, min_halo_particles)
     lagrangian_site, (position, velocity) = sort_by_site(
-        *_read_particles(files, headers), headers.n_grid**3
+        *_read_particles(files, headers, kept_fraction), headers.n_grid**3
     )
     delta, growth = _read_density(files.ic_density, headers)
     mass = float(headers.header["ParticleMassHMsun"])
@@ -82,7 +93,8 @@ def read_box(files: BoxFiles, *, redshift: float, min_halo_particles: int, threa
         halo_mass=(n * mass).astype(np.float32),
         halo_particles=n.astype(np.int32),
         halo_velocity=halo_velocity,
-        attributes=_attributes(files, headers, growth) | {"min_halo_particles": min_halo_particles},
+        attributes=_attributes(files, headers, growth)
+        | {"min_halo_particles": min_halo_particles, "kept_fraction": float(kept_fraction)},
     )
 
 
@@ -115,34 +127,51 @@ def _read_density(path: Path, headers: BoxHeaders) -> tuple[np.ndarray, float]:
     return density, growth / today
 
 
-def _read_particles(files: BoxFiles, headers: BoxHeaders) -> tuple[np.ndarray, list[np.ndarray]]:
+def _read_particles(
+    files: BoxFiles, headers: BoxHeaders, kept_fraction: float
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return Lagrangian sites (P,) int32, and positions [Mpc/h] and velocities [km/s] (P, 3)."""
     pairs, box_size = particle_files(files), float(headers.header["BoxSize"])
-    total = sum(headers.rows[rv] for rv, _ in pairs)
-    sites = np.empty(total, np.int32)
-    positions, velocities = (np.empty((total, 3), np.float32) for _ in range(2))
+    # chosen again where they are read: masks of all files together can be large
+    chosen = [
+        partial(_chosen, n, headers.rows[rv], kept_fraction) for n, (rv, _) in enumerate(pairs)
+    ]
+    counts = [np.count_nonzero(of_file()) for of_file in chosen]
+    sites = np.empty(sum(counts), np.int32)
+    positions, velocities = (np.empty((len(sites), 3), np.float32) for _ in range(2))
     nodes = lagrangian_nodes(round(headers.header["ppd"]), headers.n_grid)
     start = 0
-    for rv, pid in bar(pairs, desc="reading particles", unit="file"):
-        here = slice(start, start + headers.rows[rv])
+    for number, (rv, pid) in enumerate(bar(pairs, desc="reading particles", unit="file")):
+        here, kept = slice(start, start + counts[number]), chosen[number]()
         # one after the other, so that only one column is in memory
-        _fill_vectors(rv, positions[here], velocities[here], box_size)
-        _fill_sites(pid, sites[here], nodes, headers.n_grid)
+        _fill_vectors(rv, kept, positions[here], velocities[here], box_size)
+        _fill_sites(pid, kept, sites[here], nodes, headers.n_grid)
         start = here.stop
     return sites, [positions, velocities]
 
 
+def _chosen(number: int, rows: int, fraction: float) -> np.ndarray:
+    """Return whether each particle of a file is kept."""
+    if fraction == 1.0:
+        return np.ones(rows, bool)
+    return np.random.default_rng(number).random(rows, np.float32) < fraction
+
+
 def _fill_vectors(
-    path: Path, positions: np.ndarray, velocities: np.ndarray, box_size: float
+    path: Path, kept: np.ndarray, positions: np.ndarray, velocities: np.ndarray, box_size: float
 ) -> None:
     packed = read_column(path, "rvint")
+    packed = packed if kept.all() else packed[kept]
     for part in _parts(len(positions)):
         unpacked, _ = unpack_rvint(packed[part], box_size, velout=velocities[part])
         positions[part] = _shifted(unpacked, box_size)
 
 
-def _fill_sites(path: Path, out: np.ndarray, nodes: np.ndarray, n_grid: int) -> None:
+def _fill_sites(
+    path: Path, kept: np.ndarray, out: np.ndarray, nodes: np.ndarray, n_grid: int
+) -> None:
     packed = read_column(path, "packedpid")
+    packed = packed if kept.all() else packed[kept]
     for part in _parts(len(out)):
         index = unpack_pids(packed[part], lagr_idx=True)["lagr_idx"]
         if index.max() >= len(nodes):
