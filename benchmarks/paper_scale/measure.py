@@ -3,6 +3,8 @@ r"""Say what a short run at the paper's scale cost, and what the whole paper wou
     snakemake -n --configfile PAPER.yaml > plan.txt
     python benchmarks/paper_scale/measure.py --benchmarks benchmarks/RUN --logs logs/RUN \
         --jobs plan.txt --epochs 50 --seeds 5 --cores 16 64 --memory 256 --gpu-speed 2e7 --markdown
+    python benchmarks/paper_scale/measure.py --benchmarks benchmarks/RUN --particles 1.55e8 \
+        --smaller 2.4e6=benchmarks/SMALL 1.9e7=benchmarks/MEDIUM --markdown
 
 Totals run one rule after another, the jobs of a rule side by side as far as cores and memory go;
 Snakemake overlaps rules, so they are upper limits. --gpu-speed is an assumption, not measured.
@@ -22,6 +24,7 @@ from projection import (
     Machine,
     Table,
     costs_table,
+    growth_table,
     projection_table,
     projections,
     speed_table,
@@ -53,6 +56,9 @@ def tables(chosen: argparse.Namespace) -> Iterator[tuple[str, Table]]:
     speed = training_speed(logs) if logs else None
     if speed:
         yield "Measured training", speed_table(speed)
+    if chosen.smaller:
+        smaller = {float(size): rule_costs(path) for size, path in chosen.smaller}
+        yield "CPU seconds of a job", growth_table(smaller | {chosen.particles: costs})
     if chosen.jobs is None:
         return
     settings = {"epochs": chosen.epochs, "seeds": chosen.seeds}
@@ -96,6 +102,14 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--memory", type=float, default=math.inf, help="their memory [GiB] (default: no limit)")
     add("--threads", default="{}", help="{rule: threads} as JSON where it is not 1")
     add("--gpu-speed", type=float, help="assumed speed of training on a GPU [particles/s]")
+    add("--particles", type=float, help="particles of a box of the run, for --smaller")
+    add(
+        "--smaller",
+        type=lambda text: text.split("=", 1),
+        nargs="+",
+        default=[],
+        help="PARTICLES=benchmarks/RUN of runs with fewer particles, ascending: growth of costs",
+    )
     add("--markdown", action="store_true", help="tables in Markdown")
     return parser.parse_args(argv)
 

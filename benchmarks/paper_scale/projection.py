@@ -14,6 +14,7 @@ __all__ = [
     "Projection",
     "Table",
     "costs_table",
+    "growth_table",
     "projection_table",
     "projections",
     "speed_table",
@@ -173,6 +174,33 @@ def costs_table(costs: Mapping[str, RuleCost]) -> Table:
         )
         for rule, cost in costs.items()
     ]
+    return Table(header, rows)
+
+
+def growth_table(runs: Mapping[float, Mapping[str, RuleCost]]) -> Table:
+    """Return how the cost of a job grows with the particles of a box.
+
+    Parameters
+    ----------
+    runs : Mapping of float to Mapping of str to RuleCost
+        What was measured, by the number of particles, ascending.
+
+    Returns
+    -------
+    Table
+        One row for each rule of the last run: the mean processor time of its jobs [s] in every run,
+        and p of time ∝ particles^p between the last two.
+    """
+    sizes = list(runs)
+    header = ("rule", *(f"{size:.2g} particles" for size in sizes), "exponent")
+    rows = []
+    for rule in runs[sizes[-1]]:
+        times = [runs[size][rule].cpu_seconds if rule in runs[size] else math.nan for size in sizes]
+        exponent = _UNKNOWN
+        if min(times[-2:]) > 0:  # False for NaN
+            growth = math.log(times[-1] / times[-2]) / math.log(sizes[-1] / sizes[-2])
+            exponent = f"{growth:.2f}"
+        rows.append((rule, *map(_figures, times), exponent))
     return Table(header, rows)
 
 

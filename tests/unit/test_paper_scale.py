@@ -226,6 +226,18 @@ def test_costs_are_means_and_the_largest_memory(measured):
     assert speed.seconds_per_job == pytest.approx(270.0)
 
 
+def test_growth_is_the_exponent_between_the_last_two_runs(measured, scripts):
+    costs, _ = measured
+    training = costs["train_networks"]
+    smaller = {"train_networks": training._replace(cpu_seconds=training.cpu_seconds / 8)}
+    table = scripts.projection.growth_table({1e6: smaller, 8e6: costs})
+    assert table.header == ("rule", "1e+06 particles", "8e+06 particles", "exponent")
+    assert table.rows == [
+        ("make_features", "–", "–", "–"),  # not seen
+        ("train_networks", "23.8", "190", "1.00"),
+    ]
+
+
 def test_networks_trained_at_once_are_told_apart(scripts, tmp_path):
     (tmp_path / "log").write_text(log_text({0: (1, 7), 1: (2, 4), 2: (5, 8)}))
     speed = scripts.run_costs.training_speed([tmp_path / "log"])
