@@ -30,7 +30,7 @@ from projection import (
     speed_table,
     totals_table,
 )
-from run_costs import job_counts, rule_costs, training_speed
+from run_costs import common_jobs, job_counts, rule_costs, training_speed
 
 __all__ = ["main", "tables"]
 
@@ -57,8 +57,12 @@ def tables(chosen: argparse.Namespace) -> Iterator[tuple[str, Table]]:
     if speed:
         yield "Measured training", speed_table(speed)
     if chosen.smaller:
-        smaller = {float(size): rule_costs(path) for size, path in chosen.smaller}
-        yield "CPU seconds of a job", growth_table(smaller | {chosen.particles: costs})
+        runs = {float(n): path for n, path in chosen.smaller} | {
+            chosen.particles: chosen.benchmarks
+        }
+        common = common_jobs(runs.values())
+        by_size = {size: rule_costs(path, common) for size, path in runs.items()}
+        yield "CPU seconds of a job, of jobs that all runs have", growth_table(by_size)
     if chosen.jobs is None:
         return
     settings = {"epochs": chosen.epochs, "seeds": chosen.seeds}

@@ -188,14 +188,14 @@ def growth_table(runs: Mapping[float, Mapping[str, RuleCost]]) -> Table:
     Returns
     -------
     Table
-        One row for each rule of the last run: the mean processor time of its jobs [s] in every run,
-        and p of time ∝ particles^p between the last two.
+        One row for each rule: the mean processor time of its jobs [s] in every run, and p of
+        time ∝ particles^p between the last two.
     """
     sizes = list(runs)
     header = ("rule", *(f"{size:.2g} particles" for size in sizes), "exponent")
     rows = []
     for rule in runs[sizes[-1]]:
-        times = [runs[size][rule].cpu_seconds if rule in runs[size] else math.nan for size in sizes]
+        times = [costs[rule].cpu_seconds for costs in runs.values()]
         exponent = _UNKNOWN
         if min(times[-2:]) > 0:  # False for NaN
             growth = math.log(times[-1] / times[-2]) / math.log(sizes[-1] / sizes[-2])

@@ -10,7 +10,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean
@@ -19,6 +19,7 @@ from typing import NamedTuple
 __all__ = [
     "RuleCost",
     "TrainingSpeed",
+    "common_jobs",
     "job_counts",
     "rule_costs",
     "training_speed",
@@ -85,13 +86,24 @@ class TrainingSpeed(NamedTuple):
         return in_turn * self.epochs * self.seconds_per_epoch
 
 
-def rule_costs(directory: str | Path) -> dict[str, RuleCost]:
+def common_jobs(directories: Iterable[str | Path]) -> set[str]:
+    """Return the jobs, RULE/JOB, that all of some runs have in their benchmarks."""
+    each = [
+        {path.relative_to(run).as_posix() for path in Path(run).glob("*/*.tsv")}
+        for run in directories
+    ]
+    return set.intersection(*each)
+
+
+def rule_costs(directory: str | Path, only: Collection[str] | None = None) -> dict[str, RuleCost]:
     """Read the benchmarks of a run.
 
     Parameters
     ----------
     directory : str or Path
         ``benchmarks/RUN``, with one directory per rule.
+    only : collection of str, optional
+        Jobs that are read, from `common_jobs`; all by default.
 
     Returns
     -------
@@ -106,10 +118,13 @@ def rule_costs(directory: str | Path) -> dict[str, RuleCost]:
         If a table lacks a column.
     """
     directory = Path(directory)
+    tables: dict[str, list[Path]] = {}
+    for path in sorted(directory.glob("*/*.tsv")):
+        if only is None or path.relative_to(directory).as_posix() in only:
+            tables.setdefault(path.parent.name, []).append(path)
     costs = {
-        rule.name: _cost([row for path in sorted(rule.glob("*.tsv")) for row in _rows(path)])
-        for rule in sorted(directory.glob("*/"))
-        if any(rule.glob("*.tsv"))
+        rule: _cost([row for path in paths for row in _rows(path)])
+        for rule, paths in sorted(tables.items())
     }
     if not costs:
         raise FileNotFoundError(

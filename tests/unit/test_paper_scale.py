@@ -229,13 +229,23 @@ def test_costs_are_means_and_the_largest_memory(measured):
 def test_growth_is_the_exponent_between_the_last_two_runs(measured, scripts):
     costs, _ = measured
     training = costs["train_networks"]
-    smaller = {"train_networks": training._replace(cpu_seconds=training.cpu_seconds / 8)}
+    smaller = costs | {"train_networks": training._replace(cpu_seconds=training.cpu_seconds / 8)}
     table = scripts.projection.growth_table({1e6: smaller, 8e6: costs})
     assert table.header == ("rule", "1e+06 particles", "8e+06 particles", "exponent")
     assert table.rows == [
         ("make_features", "–", "–", "–"),  # not seen
         ("train_networks", "23.8", "190", "1.00"),
     ]
+
+
+def test_only_jobs_that_all_runs_have_are_compared(run, scripts, tmp_path):
+    other = tmp_path / "other"
+    (other / "train_networks").mkdir(parents=True)
+    (other / "train_networks" / "1.tsv").write_text(f"{HEADER}\n8\t0\t9\t1\t1\t1\t0\t0\t5\t2\n")
+    common = scripts.run_costs.common_jobs([run / "benchmarks", other])
+    assert common == {"train_networks/1.tsv"}
+    costs = scripts.run_costs.rule_costs(run / "benchmarks", common)
+    assert costs == {"train_networks": (1, 310.0, 310.0, 200.0, 4096.0)}
 
 
 def test_networks_trained_at_once_are_told_apart(scripts, tmp_path):
