@@ -180,9 +180,13 @@ def test_an_acquired_box_is_read_and_its_sizes_are_checked(settings, abacus_tree
     made = abacus_tree.write_tree(tmp_path / "larger")
     settings.link_from, settings.density_grid = str(made.root), 16
     settings.box_size, settings.particles_per_side, settings.min_halo_particles = 120.0, 48, 50
+    settings.kept_fraction = 1.0
     store.write(tmp_path / "files.h5", acquire(settings))
     box = read_box(tmp_path / "files.h5", settings, threads=1)
     assert len(box.particles.position) == len(made.positions)
+    settings.kept_fraction = 0.5
+    kept = read_box(tmp_path / "files.h5", settings, threads=1)
+    assert len(kept.particles.position) == pytest.approx(0.5 * len(made.positions), rel=0.03)
     settings.box_size, settings.particles_per_side = 132.0, 64
     with pytest.raises(ValueError, match=r"box_size is 132, .* 120; .*per_side is 64, .* 48\."):
         read_box(tmp_path / "files.h5", settings, threads=1)
@@ -301,10 +305,13 @@ def test_the_plan_checks_the_room_for_what_is_not_there_yet(settings, tmp_path, 
 
 
 def test_results_of_the_paper_are_as_large_as_their_arrays():
-    paper = SimpleNamespace(density_grid=576)
+    paper = SimpleNamespace(density_grid=576, kept_fraction=1.0)
     found = results_bytes(paper, 1728, {"ph3100": 8, "ph3000": 3})
     density, particles, features = (576**3 * 4, 0.03 * 1728**3 * 28, 0.03 * 1728**3 * 12)
     assert found == pytest.approx(2 * (density + particles) + 11 * features, rel=1e-9)
+    paper.kept_fraction = 0.1
+    found = results_bytes(paper, 1728, {"ph3100": 8, "ph3000": 3})
+    assert found == pytest.approx(2 * density + 0.1 * (2 * particles + 11 * features), rel=1e-9)
 
 
 @pytest.mark.parametrize(

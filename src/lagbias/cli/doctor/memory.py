@@ -32,7 +32,7 @@ SIMULATION = (400e6, 96.0)
 #: node of the density; tests hold workflow/rules/read_source.smk to it.
 READING = (400e6, 80.0, 24.0)
 #: Bytes of the largest job with AbacusSummit small boxes (config/abacus.yaml).
-ABACUS = 11e9
+ABACUS = 8.3e9
 
 
 @dataclass(frozen=True)
