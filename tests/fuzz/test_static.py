@@ -11,10 +11,11 @@ ROOT = Path(__file__).parents[2]
 RULES = "S102,S202,S301,S302,S306,S307,S310,S403,S404,S506,S602,S604,S605,S606,S609"
 #: What they do not know.
 WORDS = re.compile(r"\b(torch\.(load|save)|allow_pickle\s*=\s*(?!False)|joblib|__import__)\b")
-#: The modules that start programs: the workflow, the suite for another instruction set, and Git.
+#: The modules that start programs: workflow, queue, the suite for another instruction set, and Git.
 STARTS_PROGRAMS = dict.fromkeys(
     (
         "benchmarks/convergence.py",
+        "benchmarks/many_jobs.py",
         "benchmarks/suite/whole_run.py",
         "benchmarks/suite/runner.py",
         "src/lagbias/artefacts/provenance.py",
