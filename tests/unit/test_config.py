@@ -207,6 +207,10 @@ def test_table_1_of_the_paper_and_the_set_of_its_section_5(default):
         (variant("larger", width=32), ["{'width': 32} is not larger", "Raise hidden_layers"]),
         (variant("longer", epochs=8), ["{'epochs': 8} is not longer", "Raise epochs"]),
         (variant("unconstrained"), ["variants.unconstrained.training = {}", "Set constraint"]),
+        (
+            variant("unconstrained", constraint="none", fourier_rounds=2),
+            ["variant unconstrained", "fourier_rounds = 2 needs constraint = normalise, not none"],
+        ),
         ({"variants": {"longer": {"sets": ["1Rf"]}}}, ["variants.longer.training is missing"]),
         (
             {"variants": {"longer": {"sets": ["2Rf"], "training": {"epochs": 9}}}},
