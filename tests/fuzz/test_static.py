@@ -14,6 +14,7 @@ WORDS = re.compile(r"\b(torch\.(load|save)|allow_pickle\s*=\s*(?!False)|joblib|_
 #: The modules that start programs: workflow, queue, the suite for another instruction set, and Git.
 STARTS_PROGRAMS = dict.fromkeys(
     (
+        "benchmarks/box_variance.py",
         "benchmarks/convergence.py",
         "benchmarks/many_jobs.py",
         "benchmarks/suite/whole_run.py",
