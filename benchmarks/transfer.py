@@ -6,7 +6,7 @@ models that are trained on such a box, of other phases than those they are appli
 those of no configuration. Boxes, models and finished rows are kept in ``results/transfer`` and not
 made again; an interrupted run continues where it was.
 
-    python benchmarks/transfer.py                                   full size; hours
+    python benchmarks/transfer.py                                   full size; an hour
     python benchmarks/transfer.py --box-size 125 --particles-per-side 200
     python benchmarks/transfer.py --print                           only what is finished
 
