@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from lagbias.runtime.messages import did_you_mean
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ def inconsistencies(config: Config) -> Iterator[str]:
     yield from _check_radii(config)
     yield from _check_training(config)
     yield from _check_figure_sets(config)
+    yield from _check_overrides(config)
     yield from _check_variants(config)
     if config.beyond:
         yield from _check_beyond(config)
@@ -198,6 +201,16 @@ def _check_figure_sets(config: Config) -> Iterator[str]:
             f"figure_sets.thin = {chosen.thin} is one of {names}, which are trained on the main "
             f"halo sample. Name another set."
         )
+
+
+def _check_overrides(config: Config) -> Iterator[str]:
+    """Yield settings of variants that contradict those that they do not override."""
+    for name in config.all_variants():
+        training = config.training_of(name)
+        try:
+            type(training).model_validate(training.model_dump())
+        except ValidationError as error:  # each value is valid by itself
+            yield f"Training of the variant {name}: {error.errors()[0]['ctx']['error']}"
 
 
 def _check_variants(config: Config) -> Iterator[str]:

@@ -101,12 +101,6 @@ class Config(Section):
                 f"source = {self.source} requires the section {self.source}, which is missing. "
                 f"Add config/{self.source}.yaml with --configfile."
             )
-        for name in self.all_variants():
-            try:
-                self.training_of(name)
-            except ValidationError as error:
-                problem = wrong_value(error.errors()[0])
-                raise ValueError(f"Training of the variant {name}: {problem}") from None
         if problems := list(islice(inconsistencies(self), MAX_ERRORS)):
             raise ValueError(" ".join(problems))
         return self
@@ -117,11 +111,8 @@ class Config(Section):
 
     def training_of(self, inputs: str) -> TrainingSettings:
         """Return the training of networks with some inputs, or of a variant."""
-        if inputs not in (variants := self.all_variants()):
-            return self.training
-        return TrainingSettings.model_validate(
-            {**self.training.model_dump(), **variants[inputs].overrides()}
-        )
+        variant = self.all_variants().get(inputs)
+        return self.training.model_copy(update=variant.overrides() if variant else {})
 
     def all_variants(self) -> dict[str, Variant]:
         """Return the networks that are trained otherwise, for claims and beyond the paper."""
