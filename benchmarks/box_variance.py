@@ -9,13 +9,13 @@ deviations of t, of v, and of what is left.
     python benchmarks/box_variance.py
 """
 
-import subprocess
 import sys
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import yaml
+from shared import make, markdown_table
 
 from lagbias.artefacts import store
 from lagbias.bias.spectra import Spectra
@@ -43,11 +43,9 @@ def main() -> None:
         "seeds": SEEDS,
     }
     write_text(config, yaml.safe_dump(overrides))
-    pairs = [pair for pair in product(TRAIN, BOXES) if len(set(pair)) == 2]
+    pairs = [(train_box, box) for train_box, box in product(TRAIN, BOXES) if train_box != box]
     files = {(inputs, *pair): spectra(inputs, *pair) for inputs in LOSSES for pair in pairs}
-    command = [sys.executable, "-m", "snakemake", "--cores", str(THREADS), "--quiet"]
-    command += ["--configfile", str(ROOT / "config" / "beyond.yaml"), str(config), "--"]
-    subprocess.run([*command, *files.values()], check=True)
+    make(files.values(), [ROOT / "config" / "beyond.yaml", config], THREADS)
     found = {key: store.read(path, Spectra) for key, path in files.items()}
     sys.stdout.write(as_markdown(found, pairs))
 
@@ -60,17 +58,16 @@ def spectra(inputs: str, train_box: str, box: str) -> str:
 def as_markdown(found: dict[tuple, Spectra], pairs: list[tuple[str, str]]) -> str:
     """Return a table with a row for each loss and range."""
     head = ["loss", "k [h/Mpc]", "mean R", "σ train", "σ predicted", "σ rest", "range of networks"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = []
     for inputs, loss in LOSSES.items():
+        each = [found[inputs, *pair] for pair in pairs]
+        networks = f"{np.mean([spread(one) for one in each]):.4f}"
         for low, high in RANGES:
-            each = [found[inputs, *pair] for pair in pairs]
             ratios = np.array([mean_between(one, low, high) for one in each])
             cells = [loss, f"{low:g} to {high:g}", f"{ratios.mean():.4f}"]
             cells += [f"{sigma:.4f}" for sigma in deviations(ratios, pairs)]
-            networks = np.mean([spread(one) for one in each]) if low == 0 else None
-            cells.append("–" if networks is None else f"{networks:.4f}")
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+            rows.append([*cells, networks if low == 0 else "–"])
+    return markdown_table(head, rows)
 
 
 def deviations(ratios: np.ndarray, pairs: list[tuple[str, str]]) -> tuple[float, float, float]:

@@ -13,7 +13,6 @@ settings were chosen with. The workflow makes what the trainings need. Finished 
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
+from shared import make, markdown_table
 
 from lagbias.artefacts import store
 from lagbias.bias.ensemble import Ensemble
@@ -113,7 +113,7 @@ TABLES = {
     "constraint": (
         [
             DEFAULT,
-            # all of a larger sample in each of 13,500 steps would take 20 minutes a network
+            # 100,000 particles in each of 13,500 steps would take 20 minutes a network
             replace(DEFAULT, constraint="fixed_sample", constraint_sample=5_000),
             replace(DEFAULT, constraint="per_batch"),
         ],
@@ -131,17 +131,16 @@ def main() -> None:
     torch.set_num_threads(1)
     config = make_boxes(sets)
     done = json.loads(ROWS.read_text("utf-8")) if ROWS.exists() else []
-    known = {}
-    for each in done:
-        row = Row(**each["row"])
-        known[each["set"], each["train box"], row] = {**each, "row": asdict(row)}
+    known = {(each["set"], each["train box"], Row(**each["row"])): each for each in done}
     wanted = list(product(sets, boxes, rows))
     for name, box, row in wanted:
         if (name, box, row) not in known:
             found = measure(config, name, box, row)
             known[name, box, row] = {"set": name, "train box": box, "row": asdict(row), **found}
             write_text(ROWS, json.dumps(list(known.values()), indent=1) + "\n")
-    sys.stdout.write(as_markdown([known[one] for one in wanted]))
+    # of the wanted rows: stored ones may lack settings that were added later
+    found = [{**known[one], "row": asdict(one[-1])} for one in wanted]
+    sys.stdout.write(as_markdown(found))
 
 
 def make_boxes(sets: list[str]) -> Config:
@@ -159,9 +158,7 @@ def make_boxes(sets: list[str]) -> Config:
         targets = [stored("halo_fields", validation_box, SAMPLE)]
         targets += [stored("whitening", train_box, name) for name in sets]
         targets += [path for name in sets for path in features(config, train_box, name)]
-        command = [sys.executable, "-m", "snakemake", "--cores", str(THREADS), "--quiet"]
-        command += ["--configfile", str(file), "--"]
-        subprocess.run([*command, *targets], check=True)
+        make(targets, [file], THREADS)
     return config
 
 
@@ -262,15 +259,15 @@ def last(name: str, networks: list[Network]) -> float:
 def as_markdown(found: list[dict]) -> str:
     """Return the table."""
     head = ["set", "trained on", *found[0]["row"], *list(found[0])[3:]]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = []
     for each in found:
         chosen = [
             f"{value:g}" if not isinstance(value, str) else value for value in each["row"].values()
         ]
         cells = [each["set"], each["train box"], *chosen]
         cells += [f"{value:.4g}" for value in list(each.values())[3:]]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append(cells)
+    return markdown_table(head, rows)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from shared import markdown_table
 
 from lagbias.config.model import load
 from lagbias.cosmology import CRITICAL_DENSITY, Background, abacus_linear_power
@@ -86,12 +87,12 @@ def as_markdown(ratios: Mapping[str, Sequence], totals: Mapping[str, Sequence]) 
     """Return the table: numbers over Tinker's by particles, and what lies above the threshold."""
     bins = [f"{low}–{high}" for low, high in pairwise(EDGES)]
     head = ["halos", *bins, "n [(h/Mpc)³]", "mass fraction", "mean mass [Msun/h]"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = []
     for name, (number, first, second) in totals.items():
         cells = [name, *(f"{ratio:.2f}" for ratio in ratios[name])]
         cells += [f"{number:.2e}", f"{first / DENSITY:.3f}", f"{second / first:.2e}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append(cells)
+    return markdown_table(head, rows)
 
 
 def integrals(low: float, high: float = LARGEST) -> tuple[float, float, float]:

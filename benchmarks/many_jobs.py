@@ -150,7 +150,7 @@ def main() -> None:
         except SystemExit as end:
             status = end.code
     seconds = time.monotonic() - begin
-    own, children = (resource.getrusage(who) for who in (0, -1))  # itself, those it waited for
+    own, children = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     states = Counter(queue("all")[earlier:])
     plan = [sys.executable, "-m", "snakemake", "-n", "--quiet", *arguments]
     again = subprocess.run(plan, capture_output=True, text=True, cwd=options.directory)

@@ -25,6 +25,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from shared import markdown_table
 from transfer_boxes import CONFIG, DEFAULT, Simulation, stored_box
 
 import lagbias
@@ -214,15 +215,15 @@ def halos_of(box: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, np.nd
 def as_markdown(found: Mapping[tuple[str, Row], dict], rows: Mapping[str, Row]) -> str:
     """Return the table: of each quantity transferred, retrained, and their difference."""
     head = ["set", "applied to", "halos", *QUANTITIES]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    table = []
     for set_name, (title, row) in product(SETS, rows.items()):
         if one := found.get((set_name, row)):
             cells = [set_name, title, str(one["halos"])]
             for name in QUANTITIES:
                 transferred, retrained = one["transferred"][name], one["retrained"][name]
                 cells.append(f"{transferred:.4f}, {retrained:.4f}, {transferred - retrained:+.4f}")
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+            table.append(cells)
+    return markdown_table(head, table)
 
 
 if __name__ == "__main__":

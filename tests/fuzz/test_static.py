@@ -14,9 +14,8 @@ WORDS = re.compile(r"\b(torch\.(load|save)|allow_pickle\s*=\s*(?!False)|joblib|_
 #: The modules that start programs: workflow, queue, the suite for another instruction set, and Git.
 STARTS_PROGRAMS = dict.fromkeys(
     (
-        "benchmarks/box_variance.py",
-        "benchmarks/convergence.py",
         "benchmarks/many_jobs.py",
+        "benchmarks/shared.py",
         "benchmarks/suite/whole_run.py",
         "benchmarks/suite/runner.py",
         "src/lagbias/artefacts/provenance.py",
