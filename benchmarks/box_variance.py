@@ -9,18 +9,18 @@ deviations of t, of v, and of what is left.
     python benchmarks/box_variance.py
 """
 
-import sys
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import yaml
-from shared import make, markdown_table
+from shared import make
 
 from lagbias.artefacts import store
 from lagbias.bias.spectra import Spectra
 from lagbias.claims.measured import mean_between, spread
 from lagbias.runtime.atomic import write_text
+from lagbias.runtime.markdown import markdown_table
 
 ROOT = Path(__file__).parents[1]
 RUN, SET = "box_variance", "3Rf"
@@ -47,7 +47,7 @@ def main() -> None:
     files = {(inputs, *pair): spectra(inputs, *pair) for inputs in LOSSES for pair in pairs}
     make(files.values(), [ROOT / "config" / "beyond.yaml", config], THREADS)
     found = {key: store.read(path, Spectra) for key, path in files.items()}
-    sys.stdout.write(as_markdown(found, pairs))
+    print(as_markdown(found, pairs))
 
 
 def spectra(inputs: str, train_box: str, box: str) -> str:

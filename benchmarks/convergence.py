@@ -13,7 +13,6 @@ settings were chosen with. The workflow makes what the trainings need. Finished 
 
 import argparse
 import json
-import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-from shared import make, markdown_table
+from shared import make
 
 from lagbias.artefacts import store
 from lagbias.bias.ensemble import Ensemble
@@ -32,6 +31,7 @@ from lagbias.config.model import Config, format_radius, load
 from lagbias.grids.halo_field import HaloFields, select, weighted_overdensity
 from lagbias.grids.power import mode_weighted_mean
 from lagbias.runtime.atomic import write_text
+from lagbias.runtime.markdown import markdown_table
 from lagbias.sources.base import Halos, Particles
 from lagbias.stages.ensembles import load_input_matrix, load_inputs_of
 from lagbias.stages.evaluation import evaluate
@@ -140,7 +140,7 @@ def main() -> None:
             write_text(ROWS, json.dumps(list(known.values()), indent=1) + "\n")
     # of the wanted rows: stored ones may lack settings that were added later
     found = [{**known[one], "row": asdict(one[-1])} for one in wanted]
-    sys.stdout.write(as_markdown(found))
+    print(as_markdown(found))
 
 
 def make_boxes(sets: list[str]) -> Config:

@@ -9,17 +9,16 @@ length does not depend on any power ratio.
 """
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import yaml
-from shared import markdown_table
 
 from lagbias.config.model import load
 from lagbias.cosmology import CRITICAL_DENSITY, Background, abacus_linear_power
+from lagbias.runtime.markdown import markdown_table
 from lagbias.simulate.friends_of_friends import friends_of_friends
 from lagbias.sources.embedded import make_box
 
@@ -68,7 +67,7 @@ def main() -> None:
         ratios[name] = np.histogram(masses, (EDGES - 0.5) * mass)[0] / expected
         masses = masses[masses >= THRESHOLD]
         totals[name] = [(masses**n).sum() / options.box_size**3 for n in range(3)]
-    sys.stdout.write(as_markdown(ratios, totals))
+    print(as_markdown(ratios, totals))
 
 
 def halo_particles(positions: np.ndarray, length: float, options: argparse.Namespace) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""What several of the benchmarks here need: making artefacts with the workflow, and tables."""
+"""Making artefacts with the workflow, for several of the benchmarks here."""
 
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -11,9 +11,3 @@ def make(targets: Iterable[str], configfiles: Iterable[Path], threads: int) -> N
     command = [sys.executable, "-m", "snakemake", "--cores", str(threads), "--quiet"]
     command += ["--configfile", *map(str, configfiles), "--"]
     subprocess.run([*command, *targets], check=True)
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table in Markdown, with a line break at its end."""
-    head_line, *lines = (f"| {' | '.join(cells)} |\n" for cells in (head, *rows))
-    return "".join((head_line, f"|{'---|' * len(head)}\n", *lines))

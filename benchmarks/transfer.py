@@ -16,7 +16,6 @@ The rows of another gravity solver need the package pysco-nbody and are left out
 import argparse
 import json
 import logging
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -25,7 +24,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from shared import markdown_table
 from transfer_boxes import CONFIG, DEFAULT, Simulation, stored_box
 
 import lagbias
@@ -33,6 +31,7 @@ from lagbias.bias.spectra import Spectra
 from lagbias.grids.power import mode_weighted_mean
 from lagbias.model.model import Model
 from lagbias.runtime.atomic import write_text
+from lagbias.runtime.markdown import markdown_table
 
 MIN_PARTICLES = CONFIG.halo_samples["threshold"].min_particles
 SETS = ("3Rf", "1Rf")
@@ -98,7 +97,7 @@ def main() -> None:
             # read again: another run may have added rows
             known = read_rows(RESULTS / "rows.json") | {(set_name, row): found}
             write_rows(RESULTS / "rows.json", known)
-    sys.stdout.write(as_markdown(known, rows))
+    print(as_markdown(known, rows))
 
 
 def parse() -> argparse.Namespace:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from run_costs import RuleCost, TrainingSpeed
 
+from lagbias.runtime.markdown import markdown_table
+
 __all__ = [
     "TRAINING",
     "Machine",
@@ -93,9 +95,7 @@ class Table(NamedTuple):
 
     def as_markdown(self) -> str:
         """Return a table in Markdown."""
-        rule = ("---", *("---:" for _ in self.header[1:]))
-        lines = [self.header, rule, *self.rows]
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        return markdown_table(self.header, self.rows, align_right=True)
 
     def as_text(self) -> str:
         """Return columns of equal width."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from lagbias.runtime.markdown import markdown_table
+
 __all__ = ["inserted", "tables"]
 
 #: Between these lines of a document stand the tables.
@@ -38,7 +40,7 @@ def tables(results: dict, *, as_markdown: bool = False, document: Path | None = 
     ValueError
         If the document has no place for tables, see `inserted`.
     """
-    in_markdown = _document(results, _markdown_table, "### ")
+    in_markdown = _document(results, markdown_table, "### ")
     if document:
         text = inserted(document.read_text(encoding="utf-8"), in_markdown)
         document.write_text(text, encoding="utf-8")
@@ -124,7 +126,7 @@ def _compared(comparison: dict) -> Iterable[tuple[str, ...]]:
             _seconds(entry["median_s"] * comparison["contenders"][0]["work"] / entry["work"]),
             f"{_scaled_number(entry['rate'])} {comparison['unit']}/s",
             "" if first else f"{entry['speed_up']:.2g}×",
-            f"{100 * limit['share_reached']:.2g} % ({limit['by']})" if first else "",
+            f"{_two_digits(100 * limit['share_reached'])} % ({limit['by']})" if first else "",
         )
 
 
@@ -166,11 +168,6 @@ def _scaled(series: dict) -> Iterable[tuple[str, ...]]:
         yield (*names, f"{size}", _seconds(seconds), slope)
 
 
-def _markdown_table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [heads, ["---"] * len(tuple(heads)), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _plain_table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [tuple(heads), *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
@@ -182,6 +179,11 @@ def _plain_table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
+
+
+def _two_digits(value: float) -> str:
+    """Round to two digits, without an exponent, such as 160 or 0.13."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def _scaled_number(value: float) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lagbias.bias.spectra import Spectra
+from lagbias.runtime.markdown import markdown_table
 
 __all__ = ["SpectraSummary", "summarise", "table"]
 
@@ -54,16 +55,15 @@ def table(spectra: Iterable[Spectra], *, k_max: float = 0.1) -> str:
     """
     summaries = [summarise(one, k_max=k_max) for one in spectra]
     summaries.sort(key=lambda s: (s.train_box, s.smoothing_set, s.inputs, s.target_box))
-    lines = [
-        f"Bins below k = {k_max:g} h/Mpc; ⟨⟩ weighs bins by their number of modes.",
-        "",
-        "| set | inputs | trained on | applied to | ⟨P_model/P_h⟩ | spread of networks | "
-        "farthest bin | lowest r | ⟨f⟩ |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {s.smoothing_set} | {s.inputs} | {s.train_box} | {s.target_box} | {s.ratio:.3f} | "
-        f"{s.spread:.3f} | {s.worst_ratio:.3f} | {s.lowest_correlation:.4f} | {s.mean_f:.4f} |"
+    head = ["set", "inputs", "trained on", "applied to", "⟨P_model/P_h⟩", "spread of networks"]
+    head += ["farthest bin", "lowest r", "⟨f⟩"]
+    rows = (
+        [
+            *(s.smoothing_set, s.inputs, s.train_box, s.target_box),
+            *(f"{value:.3f}" for value in (s.ratio, s.spread, s.worst_ratio)),
+            *(f"{value:.4f}" for value in (s.lowest_correlation, s.mean_f)),
+        ]
         for s in summaries
-    ]
-    return "\n".join(lines)
+    )
+    title = f"Bins below k = {k_max:g} h/Mpc; ⟨⟩ weighs bins by their number of modes."
+    return f"{title}\n\n{markdown_table(head, rows)}"

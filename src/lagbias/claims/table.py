@@ -11,6 +11,7 @@ from typing import Any
 
 from lagbias.claims.base import FAILS, HOLDS, OUTCOMES, UNTESTED, Measurement, Verdict
 from lagbias.runtime.atomic import write_text
+from lagbias.runtime.markdown import markdown_table
 
 __all__ = ["side_by_side", "write"]
 
@@ -59,10 +60,12 @@ def side_by_side(tables: Sequence[Mapping[str, Any]], missing: Sequence[str] = (
     lines += [f"- {table['run']}: {_summary(table['summary'])}" for table in tables]
     lines += [f"- {name}: not run." for name in missing]
     columns = ("id", "claim", "paper", "threshold", *runs, *missing)
-    lines += ["", _INTRODUCTION, "", _markdown_row(columns), _markdown_row(["---"] * len(columns))]
-    for claim, *found in zip(declared[0], *(table["claims"] for table in tables), strict=True):
-        cells = [f"**{f['verdict']}**: {f['measured'] or f['reason']}" for f in found]
-        lines.append(_markdown_row([*claim, *cells, *["not run"] * len(missing)]))
+    rows = (
+        [*claim, *(f"**{f['verdict']}**: {f['measured'] or f['reason']}" for f in found)]
+        + ["not run"] * len(missing)
+        for claim, *found in zip(declared[0], *(table["claims"] for table in tables), strict=True)
+    )
+    lines += ["", _INTRODUCTION, "", markdown_table(columns, rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -75,11 +78,8 @@ def _as_json(verdicts: Sequence[Verdict], run: str) -> str:
 def _as_markdown(verdicts: Sequence[Verdict], run: str) -> str:
     """Return a Markdown page: counts, the table, and the metric and the artefacts of each claim."""
     lines = [f"# {_TITLE.format(run=run)}", "", _summary(_counts(verdicts)), "", _INTRODUCTION, ""]
-    lines += [_markdown_row(_COLUMNS), _markdown_row(["---"] * len(_COLUMNS))]
-    for verdict in verdicts:
-        *cells, outcome = _cells(verdict)
-        lines.append(_markdown_row([*cells, f"**{outcome}**"]))
-    lines += ["", "## Metrics and artefacts", ""]
+    rows = ([*cells, f"**{outcome}**"] for *cells, outcome in map(_cells, verdicts))
+    lines += [markdown_table(_COLUMNS, rows), "", "## Metrics and artefacts", ""]
     root = _root(verdicts)
     for verdict in verdicts:
         claim, files = verdict.claim, _compact(_paths(verdict), root)
@@ -162,10 +162,6 @@ def _root(verdicts: Sequence[Verdict]) -> str:
     """Return the deepest common folder of all artefacts."""
     folders = {str(Path(path).parent) for verdict in verdicts for path in _paths(verdict)}
     return os.path.commonpath(folders) if folders else ""
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _html_row(verdict: Verdict, root: str) -> str:

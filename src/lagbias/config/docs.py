@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from lagbias.config.model import Config
 from lagbias.config.sections import TrainingOverrides, section_of
+from lagbias.runtime.markdown import markdown_table
 
 __all__ = ["FILES", "json_schema", "reference", "values_page"]
 
@@ -38,9 +39,9 @@ def json_schema() -> str:
 def reference() -> str:
     """Return the Markdown page that documents every key."""
     lines = [_INTRODUCTION]
-    lines += ["## Top level", "", *_table(Config), ""]
+    lines += ["## Top level", "", _table(Config), ""]
     for title, section in _sections(Config):
-        lines += [f"## `{title}`", "", section.__doc__ or "", "", *_table(section), ""]
+        lines += [f"## `{title}`", "", section.__doc__ or "", "", _table(section), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -109,12 +110,13 @@ def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, st
             yield key, json.dumps(value, ensure_ascii=False), field.description
 
 
-def _table(section: type[BaseModel]) -> list[str]:
-    rows = ["| key | type | description |", "|---|---|---|"]
-    for name, field in section.model_fields.items():
-        optional = "" if field.is_required() else " Optional."
-        rows.append(f"| `{name}` | {_type(field.annotation)} | {field.description}{optional} |")
-    return rows
+def _table(section: type[BaseModel]) -> str:
+    rows = (
+        (f"`{name}`", _type(field.annotation), f"{field.description}{optional}")
+        for name, field in section.model_fields.items()
+        for optional in ["" if field.is_required() else " Optional."]
+    )
+    return markdown_table(("key", "type", "description"), rows)
 
 
 def _type(annotation) -> str:

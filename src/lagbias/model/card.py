@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lagbias.runtime.markdown import markdown_table
+
 if TYPE_CHECKING:
     from lagbias.model.model import Model
 
@@ -57,10 +59,11 @@ def _accuracy(measured: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     yield "P_model/P_h at k < 0.1 h/Mpc: mean over modes, range of the networks, farthest bin; r:"
     yield "smallest correlation coefficient in these bins."
     yield ""
-    yield "| box | mean | range | farthest bin | r |"
-    yield "|---|---|---|---|---|"
-    for row in measured:
-        yield (
-            f"| {row['box']} | {row['ratio']:.3f} | {row['spread']:.3f} | "
-            f"{row['worst_ratio']:.3f} | {row['lowest_correlation']:.4f} |"
-        )
+    columns = {"ratio": ".3f", "spread": ".3f", "worst_ratio": ".3f", "lowest_correlation": ".4f"}
+    yield markdown_table(
+        ["box", "mean", "range", "farthest bin", "r"],
+        (
+            [row["box"], *(format(row[name], digits) for name, digits in columns.items())]
+            for row in measured
+        ),
+    )

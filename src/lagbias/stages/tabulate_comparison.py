@@ -12,6 +12,7 @@ from lagbias.bias.comparison import Comparison
 from lagbias.bias.comparison_summary import ModelSummary, OverBoxes, model_name, summarise
 from lagbias.bias.spectra import Spectra
 from lagbias.runtime.atomic import write_text
+from lagbias.runtime.markdown import markdown_table
 from lagbias.schema.labels import EvaluationLabels
 
 __all__ = ["as_json", "as_markdown", "tabulate_comparison"]
@@ -67,11 +68,12 @@ def as_markdown(summaries: Sequence[ModelSummary], run: str) -> str:
     lines = [f"# Models of the run {run}", "", _INTRODUCTION.format(boxes=" and ".join(boxes[0]))]
     tables = {"Power spectra": _POWER, "Densities and bispectra": _higher_order(summaries[0])}
     for title, columns in tables.items():
-        head = (*_FIRST_COLUMNS, *columns)
-        lines += ["", f"## {title}", "", _row(head), _row(["---"] * len(head))]
-        for each in summaries:
-            first = (model_name(each.inputs), each.smoothing_set, each.sample)
-            lines.append(_row([*first, *(_cell(value(each)) for value in columns.values())]))
+        rows = (
+            [model_name(each.inputs), each.smoothing_set, each.sample]
+            + [_cell(value(each)) for value in columns.values()]
+            for each in summaries
+        )
+        lines += ["", f"## {title}", "", markdown_table([*_FIRST_COLUMNS, *columns], rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -119,10 +121,6 @@ def _cell(value: OverBoxes | float) -> str:
         return "–"
     # small numbers keep three digits, the others three decimals
     return f"{value:.3f}" if abs(value) >= 0.1 else f"{value:.3g}"
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _without_nan(value: Any) -> Any:

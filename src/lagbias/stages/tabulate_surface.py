@@ -1,6 +1,6 @@
 """f of two components for readers: its table as CSV, and its formula as a page."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from lagbias.artefacts import store
 from lagbias.bias.surface import MAX_DEGREE, TOLERANCE, Surface
 from lagbias.runtime.atomic import write_text
+from lagbias.runtime.markdown import markdown_table
 
 __all__ = ["as_csv", "as_markdown", "tabulate_surface"]
 
@@ -86,7 +87,7 @@ def _components(surface: Surface) -> str:
     """Return a table with a row for each radius."""
     head = ["R_f", *(f"{name} in PC{row}" for row in (0, 1) for name in ("δ", "∇²δ", "G2"))]
     of_radii = np.hstack([row.reshape(-1, 3) for row in surface.matrix])
-    return _table(
+    return markdown_table(
         head,
         (
             [f"{radius:g}", *(f"{value:.4g}" for value in values)]
@@ -99,7 +100,7 @@ def _coefficients(surface: Surface) -> str:
     """Return a table of c_ij, empty where i + j exceeds the degree."""
     powers = range(surface.degree + 1)
     head = ["i", *(f"j = {j}" for j in powers)]
-    return _table(
+    return markdown_table(
         head,
         (
             [
@@ -112,8 +113,3 @@ def _coefficients(surface: Surface) -> str:
             for i in powers
         ),
     )
-
-
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
-    lines = (head, ["---"] * len(head), *rows)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
