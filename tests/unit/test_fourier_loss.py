@@ -10,7 +10,7 @@ import torch
 from lagbias.config.sections import TrainingSettings
 from lagbias.grids.paint import overdensity, paint_cic
 from lagbias.runtime import checkpoints
-from lagbias.training import fourier, loop, run
+from lagbias.training import loop, run
 from lagbias.training.deposit import CloudInCell
 from lagbias.training.fourier import FieldLoss, FourierRounds
 from lagbias.training.losses import non_negativity
@@ -233,7 +233,7 @@ def test_an_interrupted_one_continues_bit_by_bit(data, completed, tmp_path, monk
     count = iter(range(100))
 
     def interrupted(self):
-        if next(count) == fourier.EVALUATIONS * (completed - 3) + 7:
+        if next(count) == TrainingSettings.EVALUATIONS_PER_ROUND * (completed - 3) + 7:
             raise KeyboardInterrupt
         return real(self)
 

@@ -15,7 +15,6 @@ else:
 BOX_PARTICLES = KEPT * SIMULATED_PARTICLES
 EVALUATION_CELLS = CONFIG.evaluation.grid**3
 TRAINING_PARTICLES = CONFIG.training.subsample * BOX_PARTICLES
-EVALUATIONS = 20  # of the Fourier-space loss in a round
 NETWORKS_AT_ONCE = min(
     CONFIG.training.networks_at_once(BOX_PARTICLES), len(CONFIG.seeds)
 )
@@ -58,7 +57,9 @@ def network_cost(inputs="full"):
 
 def passes(training):
     """Passes over the particles of a training; full-batch evaluations have two forward passes."""
-    return training.epochs + 1.5 * EVALUATIONS * training.fourier_rounds
+    return (
+        training.epochs + 1.5 * training.EVALUATIONS_PER_ROUND * training.fourier_rounds
+    )
 
 
 def n_training_boxes(wildcards):

@@ -1,7 +1,7 @@
 """Sections of the configuration, each with the checks of its own values."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -604,10 +604,11 @@ class TrainingSettings(Section):
     constraint_sample: PositiveInteger = Field(
         description="Number of particles in the sample of the `fixed_sample` penalty."
     )
+    EVALUATIONS_PER_ROUND: ClassVar[int] = 15
     fourier_rounds: Integer = Field(
         ge=0,
-        description="Rounds of 20 full-batch evaluations of the Fourier-space loss, minimised with "
-        "L-BFGS after the epochs; 0 trains as in the paper.",
+        description=f"Rounds of {EVALUATIONS_PER_ROUND} full-batch evaluations of the "
+        "Fourier-space loss, minimised with L-BFGS after the epochs; 0 trains as in the paper.",
     )
     fourier_cut: PositiveNumber = Field(
         description="k_c of the filter exp(-(k/k_c)⁴) of this loss [h/Mpc]."

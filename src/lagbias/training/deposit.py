@@ -87,5 +87,5 @@ class CloudInCell:
         """
         values = grid.new_zeros(len(self))
         for nodes, shares in zip(self._nodes, self._shares, strict=True):
-            values += shares * grid[nodes]
+            values += shares * grid.index_select(0, nodes)  # faster than grid[nodes]
         return values

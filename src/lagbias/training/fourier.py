@@ -42,10 +42,8 @@ if TYPE_CHECKING:
     from lagbias.training.run import Run
     from lagbias.training.training_set import BoxField
 
-__all__ = ["EVALUATIONS", "FieldLoss", "FourierRounds"]
+__all__ = ["FieldLoss", "FourierRounds"]
 
-#: Evaluations of the loss in a round.
-EVALUATIONS = 20
 #: Pairs of steps and gradients that L-BFGS remembers.
 _MEMORY = 20
 
@@ -88,9 +86,9 @@ class FieldLoss:
         self._bins = on_device(bins).view(-1)
         self._target = torch.fft.rfftn(on_device(overdensity.astype(np.float64)))
         weight = on_device(smooth_filter(n_grid, box_size, cut))
-        self._filter = weight / torch.sum(self._stands_for * weight * self._target.abs() ** 2)
+        self._filter = weight / torch.sum(self._stands_for * weight * _squared(self._target))
         self._count = self._in_bins(torch.ones_like(weight))
-        self._halo_power = self._in_bins(self._target.abs() ** 2) / self._count
+        self._halo_power = self._in_bins(_squared(self._target)) / self._count
         self._halo_power[0] = 1.0  # the mean of the fields, which is zero
         centre = np.arange(len(self._count)) * (2 * np.pi / box_size)
         self._bin_weight = on_device(np.exp(-((centre / cut) ** 4)))
@@ -115,8 +113,8 @@ class FieldLoss:
         shape = (self._n_grid,) * 3
         modes = torch.fft.rfftn(overdensity.view(shape))
         residual = modes - self._target
-        excess = self._in_bins(modes.abs() ** 2) / self._count / self._halo_power - 1
-        loss = torch.sum(self._stands_for * self._filter * residual.abs() ** 2)
+        excess = self._in_bins(_squared(modes)) / self._count / self._halo_power - 1
+        loss = torch.sum(self._stands_for * self._filter * _squared(residual))
         loss = loss + torch.sum(self._bin_weight * excess**2)
         pull = 2 * self._bin_weight * excess / (self._halo_power * self._count)
         along = self._filter * residual + pull[self._bins].view(modes.shape) * modes
@@ -126,6 +124,11 @@ class FieldLoss:
         """Sum over the modes of each bin."""
         sums = values.new_zeros(int(self._bins.max()) + 1)
         return sums.index_add_(0, self._bins, (self._stands_for * values).view(-1))
+
+
+def _squared(modes: torch.Tensor) -> torch.Tensor:
+    """Return |modes|², without the square root of ``abs``."""
+    return modes.real**2 + modes.imag**2
 
 
 class _Box:
@@ -194,7 +197,7 @@ class FourierRounds:
 
         `progress` is called after every evaluation.
         """
-        trained = self._run.trained
+        trained, evaluations = self._run.trained, self._run.settings.EVALUATIONS_PER_ROUND
         self.correct()
 
         def value_and_gradient(parameters: np.ndarray) -> tuple[float, np.ndarray]:
@@ -212,8 +215,8 @@ class FourierRounds:
             jac=True,
             method="L-BFGS-B",
             options={
-                "maxfun": EVALUATIONS,
-                "maxiter": EVALUATIONS,
+                "maxfun": evaluations,
+                "maxiter": evaluations,
                 "maxcor": _MEMORY,
                 "ftol": 0.0,
                 "gtol": 0.0,

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from lagbias.runtime.device import explain_oom
 from lagbias.runtime.progress import bar
 from lagbias.training.checkpoint import CheckpointWriter, fingerprint, resume
-from lagbias.training.fourier import EVALUATIONS, FourierRounds
+from lagbias.training.fourier import FourierRounds
 from lagbias.training.network import Network
 from lagbias.training.run import HISTORY, Run, start
 from lagbias.training.steps import Stepper, steps_of
@@ -100,10 +100,11 @@ def train(
     rounds = _fourier_rounds(run, training_set)
     writer = CheckpointWriter(checkpoint, key, checkpoint_interval)
     epochs = settings.epochs
-    total = epochs * steps_per_epoch + EVALUATIONS * settings.fourier_rounds
+    per_round = settings.EVALUATIONS_PER_ROUND
+    total = epochs * steps_per_epoch + per_round * settings.fourier_rounds
     steps = bar(total=total, desc=f"training seed {seed}", unit="step")
     with writer, steps:
-        steps.update(min(done, epochs) * steps_per_epoch + EVALUATIONS * max(done - epochs, 0))
+        steps.update(min(done, epochs) * steps_per_epoch + per_round * max(done - epochs, 0))
         for epoch in range(done + 1, run.rounds + 1):
             started = time.monotonic()
             if epoch <= epochs:
