@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lagbias.grids.bispectrum import bispectrum, equilateral, reduced_bispectrum, squeezed
+from lagbias.grids.paint import overdensity, paint_cic
 from lagbias.grids.power import auto_power
 
 BOX_SIZE = 500.0
@@ -16,6 +17,8 @@ SINGLE_PRECISION = 1e-5
 # Sampling of the planted amplitude: three times its scatter over 20 seeds, 0.02. The next order in
 # α is smaller by α² σ² ~ 0.0006.
 PLANTED = 0.06
+# Of the largest B: fields of shells are float32 here, positions are float32 for both.
+TRIUMVIRATE = 2e-5
 
 
 def modes_of(field):
@@ -130,6 +133,57 @@ def test_translations_do_not_matter():
         for moved in (field, np.roll(field, (3, 7, 11), axis=(0, 1, 2)))
     )
     assert np.all(np.abs(a.values - b.values) < SINGLE_PRECISION * scatter(a))
+
+
+@pytest.mark.filterwarnings("ignore:The following parameter default values:UserWarning")
+def test_equals_triumvirate(monkeypatch):
+    """Average over k3, the monopole of Triumvirate's bispectrum of a catalogue."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # read at the import: more threads than cores crawl
+    from triumvirate.catalogue import ParticleCatalogue
+    from triumvirate.dataobjs import Binning
+    from triumvirate.threept import compute_bispec_in_gpp_box
+
+    n, n_shells, count = 24, 3, 20_000
+    rng = np.random.default_rng(1)
+    clumps = np.repeat(rng.uniform(0, BOX_SIZE, (count // 10, 3)), 10, axis=0)
+    position = ((clumps + rng.normal(0, 15, (count, 3))) % BOX_SIZE).astype(np.float32)
+
+    edges = {"bin_min": 0.5 * FUNDAMENTAL, "bin_max": (n_shells + 0.5) * FUNDAMENTAL}
+    theirs = compute_bispec_in_gpp_box(
+        ParticleCatalogue(*position.T.astype(float), nz=count / BOX_SIZE**3),
+        degrees=(0, 0, 0),
+        binning=Binning("fourier", "lin", num_bins=n_shells, **edges),
+        form="full",  # k2 >= k1
+        sampling_params={
+            "boxsize": [BOX_SIZE] * 3,
+            "ngrid": [n] * 3,
+            "alignment": "centre",
+            "assignment": "cic",
+            "interlace": False,
+        },
+    )
+
+    modes = np.fft.rfftn(overdensity(paint_cic(position, BOX_SIZE, n)))
+    window = np.sinc(np.fft.fftfreq(n)) ** 2
+    modes /= window[:, None, None] * window[:, None] * window[: n // 2 + 1]
+    # shells up to 2 n_shells + 1 hold every k3
+    ours = bispectrum(modes, BOX_SIZE, width=1, k_max=(2 * n_shells + 1.6) * FUNDAMENTAL)
+    of_triangle = {
+        tuple(triangle): total
+        for triangle, total in zip(
+            ours.triangles, (ours.n_triangles * ours.values).tolist(), strict=True
+        )
+    }
+    mean = [
+        sum(
+            of_triangle.get(tuple(sorted((i, j, third), reverse=True)), 0.0)
+            for third in range(len(ours.k))
+        )
+        / (ours.n_modes[i] * ours.n_modes[j])
+        for i, j in zip(*np.triu_indices(n_shells), strict=True)
+    ]
+    largest = np.abs(mean).max()
+    assert np.allclose(mean, theirs["bk_raw"].real, rtol=0, atol=TRIUMVIRATE * largest)
 
 
 def test_configurations():
