@@ -24,8 +24,9 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ[f"{library}_NUM_THREADS"] = str(chosen.threads)
     # OpenBLAS measures the rate of products; it does not use AVX-512 on AMD unless told to
     processor = Path("/proc/cpuinfo")
-    if processor.exists() and "avx512f" in processor.read_text(encoding="utf-8"):
-        os.environ.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
+    forced = "NUMBA_CPU_FEATURES" in os.environ
+    if not forced and processor.exists() and "avx512f" in processor.read_text(encoding="utf-8"):
+        os.environ["OPENBLAS_CORETYPE"] = "SkylakeX"
     from . import runner
 
     sys.stdout.write(runner.run(chosen))
