@@ -27,7 +27,8 @@ from lagbias.artefacts import store
 from lagbias.bias.ensemble import Ensemble
 from lagbias.bias.ensemble_training import MEAN_STRIDE, train_ensemble
 from lagbias.claims.measured import mean_between, mean_ratio, mean_ratios
-from lagbias.config.model import Config, format_radius, load
+from lagbias.cli.configfile import load
+from lagbias.config.model import Config, format_radius
 from lagbias.grids.halo_field import HaloFields, select, weighted_overdensity
 from lagbias.grids.power import mode_weighted_mean
 from lagbias.runtime.atomic import write_text
@@ -114,11 +115,7 @@ TABLES = {
         ["box0"],
     ),
     "constraint": (
-        [
-            DEFAULT,
-            PENALTY,
-            replace(DEFAULT, constraint="per_batch"),
-        ],
+        [DEFAULT, PENALTY, replace(DEFAULT, constraint="per_batch")],
         ["3Rf"],
         ["box0"],
     ),
@@ -147,8 +144,7 @@ def main() -> None:
 
 def make_boxes(sets: list[str]) -> Config:
     """Run the workflow up to features and whitening of both boxes."""
-    raw = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
-    config = load(raw)
+    config = load(ROOT / "config" / "config.yaml")
     for train_box, validation_box in (BOXES, reversed(BOXES)):
         overrides = {
             "run": RUN,

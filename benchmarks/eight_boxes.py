@@ -8,7 +8,7 @@ was. The table has means over the boxes and their standard errors.
     python benchmarks/eight_boxes.py
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,100 +17,71 @@ from shared import make
 
 from lagbias.artefacts import store
 from lagbias.bias.comparison import Comparison
-from lagbias.bias.comparison_summary import ModelSummary, OverBoxes, model_name, summarise
+from lagbias.bias.comparison_summary import OverBoxes, model_name, summarise
 from lagbias.bias.spectra import Spectra
+from lagbias.cli.configfile import load
+from lagbias.config.checks import BASELINES
 from lagbias.runtime.atomic import write_text
 from lagbias.runtime.markdown import markdown_table
+from lagbias.stages.tabulate_comparison import POWER_COLUMNS, higher_order_columns
 
-ROOT = Path(__file__).parents[1]
-RUN, TRAIN_BOX, SAMPLE = "embedded", "box0", "threshold"
+BEYOND = Path(__file__).parents[1] / "config" / "beyond.yaml"
+CONFIG = load(BEYOND)
 BOXES = {f"box{number}": 3100 + number for number in range(10, 18)}
-ALL_SETS = ("1Rf", "3Rf", "3Rf+11.3", "3Rf_coarse", "3Rf_fine", "5Rf_fine")
-NETWORKS: Mapping[str, tuple[str, ...]] = {
-    "full": ALL_SETS,
-    "fourier": ALL_SETS,
-    "two_boxes": ("3Rf",),
-    "four_boxes": ("3Rf",),
-    "two_inputs": ("3Rf",),
+#: Smoothing sets of the networks and of all models.
+NETWORKS = {
+    "full": CONFIG.threshold_sets(),
+    **{name: variant.sets for name, variant in CONFIG.beyond.variants.items()},
 }
-BASELINES = ("polynomial", "transfer", "gaussian", "filtered_least_squares")
-MODELS = NETWORKS | dict.fromkeys(BASELINES, ("1Rf",))
+MODELS = NETWORKS | {name: [CONFIG.beyond.baseline_set] for name in BASELINES}
 THREADS = 2
 
 
 def main() -> None:
     """Make what is missing and print the table."""
-    config = Path("results", RUN, "eight_boxes.yaml")
+    config = Path("results", CONFIG.run, "eight_boxes.yaml")
     overrides = {"embedded": {"boxes": BOXES}, "beyond": {"validation": list(BOXES)}}
     write_text(config, yaml.safe_dump(overrides))
     comparisons, spectra = paths("comparisons", MODELS), paths("spectra", NETWORKS)
     targets = [path for each in (comparisons, spectra) for some in each.values() for path in some]
-    make(targets, [ROOT / "config" / "beyond.yaml", config], THREADS)
-    rows = []
-    for model, files in comparisons.items():
-        networks = [store.read(path, Spectra) for path in spectra.get(model, ())]
-        summary = summarise([store.read(path, Comparison) for path in files], networks)
-        rows.append([model_name(model[0]), model[1], *numbers(summary, networks)])
-    print(markdown_table(HEAD, rows))
+    make(targets, [BEYOND, config], THREADS)
+    rows = [
+        row(*model, [store.read(path, Comparison) for path in files])
+        | range_of([store.read(path, Spectra) for path in spectra.get(model, ())])
+        for model, files in comparisons.items()
+    ]
+    print(markdown_table(list(rows[0]), (each.values() for each in rows)))
 
 
 def paths(kind: str, models: Mapping[str, Iterable[str]]) -> dict[tuple[str, str], list[str]]:
     """Return the paths of a kind of artefact on every box, by model and smoothing set."""
+    of_kind = f"results/{CONFIG.run}/{kind}/{CONFIG.boxes.train[0]}/{CONFIG.sample}"
     return {
-        (inputs, name): [
-            f"results/{RUN}/{kind}/{TRAIN_BOX}/{SAMPLE}/{name}/{inputs}/on_{box}.h5"
-            for box in BOXES
-        ]
+        (inputs, name): [f"{of_kind}/{name}/{inputs}/on_{box}.h5" for box in BOXES]
         for inputs, sets in models.items()
         for name in sets
     }
 
 
-HEAD = (
-    "model",
-    "smoothing set",
-    "⟨P_model/P_h⟩, k < 0.1",
-    "range of networks",
-    "largest deviation to k = 0.3",
-    "to 0.6",
-    "⟨P_hm/P_h⟩, k < 0.1",
-    "largest deviation to k = 0.3",
-    "⟨P_uncorr/P_h⟩, k < 0.1",
-    "0.1 to 0.3",
-    "error power over shot noise, k < 0.1",
-    "0.1 to 0.3",
-    "skewness, 10 Mpc/h",
-    "bispectrum",
-)
+def row(inputs: str, name: str, comparisons: Sequence[Comparison]) -> dict[str, str]:
+    """Return the cells of a model by their columns, as in ``beyond.md``."""
+    summary = summarise(comparisons)
+    columns = POWER_COLUMNS | higher_order_columns(summary)
+    numbers = {title: cell(value(summary)) for title, value in columns.items()}
+    return {"model": model_name(inputs), "smoothing set": name} | numbers
 
 
-def numbers(summary: ModelSummary, networks: list[Spectra]) -> list[str]:
-    """Return the columns of a model after its name, in the order of `HEAD`."""
-    return [
-        mean(summary.ratio, 4),
-        f"{range_of(networks):.4f}" if networks else "–",
-        f"{summary.ratio_deviation_to_0_3:.4f}",
-        f"{summary.ratio_deviation_to_0_6:.4f}",
-        mean(summary.cross_ratio, 4),
-        f"{summary.cross_deviation_to_0_3:.4f}",
-        mean(summary.uncorrelated, 5),
-        mean(summary.uncorrelated_0_1_to_0_3, 5),
-        mean(summary.error_power, 4),
-        mean(summary.error_power_0_1_to_0_3, 4),
-        mean(summary.skewness_ratio["10"], 3),
-        mean(summary.bispectrum["all"], 3),
-    ]
+def range_of(networks: Sequence[Spectra]) -> dict[str, str]:
+    """Return the range over networks, if any, of ⟨P_model/P_h⟩, k < 0.1, averaged over boxes."""
+    means = [on_box.mean_ratios(0.1) for on_box in networks]
+    return {"range of networks": cell(np.ptp(np.mean(means, axis=0)) if means else np.nan)}
 
 
-def range_of(networks: list[Spectra]) -> float:
-    """Return the range over networks of their ⟨P_model/P_h⟩, k < 0.1, averaged over boxes."""
-    return float(np.ptp(np.mean([on_box.mean_ratios(0.1) for on_box in networks], axis=0)))
-
-
-def mean(values: OverBoxes, digits: int) -> str:
-    """Write a mean over the boxes with its standard error."""
-    error = np.std(values.boxes, ddof=1) / np.sqrt(len(values.boxes))
-    return f"{values.mean:.{digits}f} ± {error:.{digits}f}"
+def cell(value: OverBoxes | float) -> str:
+    """Write a number, with its standard error if it is a mean over boxes; a dash for NaN."""
+    if isinstance(value, OverBoxes):
+        return f"{cell(value.mean)} ± {cell(np.std(value.boxes, ddof=1) / len(value.boxes) ** 0.5)}"
+    return "–" if np.isnan(value) else f"{value:.5f}"
 
 
 if __name__ == "__main__":

@@ -14,15 +14,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-from lagbias.config.model import load
+from lagbias.cli.configfile import load
 from lagbias.cosmology import CRITICAL_DENSITY, Background, abacus_linear_power
 from lagbias.runtime.markdown import markdown_table
 from lagbias.simulate.friends_of_friends import friends_of_friends
 from lagbias.sources.embedded import make_box
 
-CONFIG = load(yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text("utf-8")))
+CONFIG = load(Path(__file__).parents[1] / "config" / "config.yaml")
 DEFAULT = CONFIG.embedded
 THREADS = 2
 LINKING_LENGTHS = (0.20, 0.18, 0.17, 0.16, 0.15)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 import lagbias
-from lagbias.config.model import load
+from lagbias.cli.configfile import load
 from lagbias.cosmology import Background, abacus_linear_power
 from lagbias.grids.fourier import RealFFT
 from lagbias.runtime.atomic import replacing
@@ -21,7 +20,7 @@ from lagbias.simulate.gaussian_field import linear_density_modes, white_noise
 from lagbias.simulate.kept_particles import kept_sites
 from lagbias.simulate.lpt import initial_conditions
 
-CONFIG = load(yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text("utf-8")))
+CONFIG = load(Path(__file__).parents[1] / "config" / "config.yaml")
 DEFAULT = CONFIG.embedded
 LINKING_LENGTHS = (0.15, DEFAULT.linking_length, 0.20)
 #: Fewest particles of the halos that are kept.

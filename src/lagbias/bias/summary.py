@@ -59,7 +59,10 @@ def table(spectra: Iterable[Spectra], *, k_max: float = 0.1) -> str:
     head += ["farthest bin", "lowest r", "⟨f⟩"]
     rows = (
         [
-            *(s.smoothing_set, s.inputs, s.train_box, s.target_box),
+            s.smoothing_set,
+            s.inputs,
+            s.train_box,
+            s.target_box,
             *(f"{value:.3f}" for value in (s.ratio, s.spread, s.worst_ratio)),
             *(f"{value:.4f}" for value in (s.lowest_correlation, s.mean_f)),
         ]

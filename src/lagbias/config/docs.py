@@ -112,9 +112,12 @@ def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, st
 
 def _table(section: type[BaseModel]) -> str:
     rows = (
-        (f"`{name}`", _type(field.annotation), f"{field.description}{optional}")
+        (
+            f"`{name}`",
+            _type(field.annotation),
+            field.description + ("" if field.is_required() else " Optional."),
+        )
         for name, field in section.model_fields.items()
-        for optional in ["" if field.is_required() else " Optional."]
     )
     return markdown_table(("key", "type", "description"), rows)
 

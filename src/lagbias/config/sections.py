@@ -604,6 +604,7 @@ class TrainingSettings(Section):
     constraint_sample: PositiveInteger = Field(
         description="Number of particles in the sample of the `fixed_sample` penalty."
     )
+    # chosen on trial boxes, docs/beyond.md
     EVALUATIONS_PER_ROUND: ClassVar[int] = 15
     fourier_rounds: Integer = Field(
         ge=0,

@@ -15,7 +15,13 @@ from lagbias.runtime.atomic import write_text
 from lagbias.runtime.markdown import markdown_table
 from lagbias.schema.labels import EvaluationLabels
 
-__all__ = ["as_json", "as_markdown", "tabulate_comparison"]
+__all__ = [
+    "POWER_COLUMNS",
+    "as_json",
+    "as_markdown",
+    "higher_order_columns",
+    "tabulate_comparison",
+]
 
 _INTRODUCTION = (
     "Mean over the boxes {boxes} and, in brackets, each of them. ⟨·⟩ is the mean over modes, k is "
@@ -66,7 +72,10 @@ def as_markdown(summaries: Sequence[ModelSummary], run: str) -> str:
     if len(boxes) != 1:
         raise ValueError(f"Models were compared on the boxes {boxes}; compare all on the same.")
     lines = [f"# Models of the run {run}", "", _INTRODUCTION.format(boxes=" and ".join(boxes[0]))]
-    tables = {"Power spectra": _POWER, "Densities and bispectra": _higher_order(summaries[0])}
+    tables = {
+        "Power spectra": POWER_COLUMNS,
+        "Densities and bispectra": higher_order_columns(summaries[0]),
+    }
     for title, columns in tables.items():
         rows = (
             [model_name(each.inputs), each.smoothing_set, each.sample]
@@ -78,7 +87,8 @@ def as_markdown(summaries: Sequence[ModelSummary], run: str) -> str:
 
 
 _Column = Callable[[ModelSummary], OverBoxes | float]
-_POWER: Mapping[str, _Column] = {
+#: What the columns of power spectra show.
+POWER_COLUMNS: Mapping[str, _Column] = {
     "⟨P_model/P_h⟩, k < 0.1": lambda s: s.ratio,
     "mode scatter": lambda s: s.ratio_scatter.mean,
     "range of networks": lambda s: s.ratio_range,
@@ -94,7 +104,7 @@ _POWER: Mapping[str, _Column] = {
 }
 
 
-def _higher_order(summary: ModelSummary) -> Mapping[str, _Column]:
+def higher_order_columns(summary: ModelSummary) -> Mapping[str, _Column]:
     """Return the columns of the densities, for each radius, and of the bispectra."""
     columns: dict[str, _Column] = {}
     for radius in summary.wasserstein:
