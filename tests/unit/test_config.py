@@ -28,12 +28,49 @@ def variant(name, **training):
     return {"variants": {name: {"sets": ["1Rf"], "training": training}}}
 
 
-@pytest.mark.parametrize("name", ["config", "tiny", "reference", "abacus", "mini", "files"])
+@pytest.mark.parametrize(
+    "name", ["config", "tiny", "reference", "abacus", "mini", "files", "beyond", "recommended"]
+)
 def test_shipped_configurations_are_valid(repository, default, name):
     top = yaml.safe_load((repository / "config" / f"{name}.yaml").read_text())
     config = load(merge(default, top))
     assert config.figures
     assert set(config.box_names()) <= set(config.settings().boxes)
+
+
+@pytest.fixture
+def beyond(repository, default):
+    return merge(default, yaml.safe_load((repository / "config/beyond.yaml").read_text()))
+
+
+def started(**training):
+    """A variant of the comparison that starts from other networks."""
+    return {"variants": {"fourier": {"sets": ["3Rf"], "start_from": "full", "training": training}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "fragments"),
+    [
+        ({"validation": ["box0", "box8"]}, ["beyond.validation names ['box0']", "nothing else"]),
+        ({"variants": {"full": {"sets": ["3Rf"], "training": {}}}}, ["variants.full", "is taken"]),
+        ({"variants": {"fourier": {"sets": ["thin"]}}}, ["fourier.sets names", "'thin'"]),
+        ({"best": "fuorier"}, ["beyond.best", "did you mean 'fourier'?"]),
+        (started(fourier_rounds=2, epochs=9), ["leaves only keys fourier_*", "['epochs']"]),
+        (started(fourier_rounds=0), ["start_from = full needs rounds", "Set fourier_rounds"]),
+    ],
+)
+def test_errors_about_the_comparison_are_explained(beyond, change, fragments):
+    with pytest.raises(ConfigError) as caught:
+        load(merge(beyond, {"beyond": change}))
+    for fragment in fragments:
+        assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["combinations", "fourier_rounds"])
+def test_networks_that_are_not_the_papers_are_no_start(beyond, key):
+    change = {"training": {key: 2}, "beyond": started(fourier_rounds=2)}
+    with pytest.raises(ConfigError, match=f"needs training.{key} = 0, not 2. Change it"):
+        load(merge(beyond, change))
 
 
 @pytest.fixture

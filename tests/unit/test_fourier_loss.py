@@ -225,6 +225,28 @@ def test_a_training_ends_with_rounds(data):
     assert np.isfinite(network.validation_losses).all()
 
 
+def test_rounds_start_from_a_network_as_after_its_epochs(data, tmp_path):
+    whole = loop.train(data, settings(), seed=1)
+    epochs_only = loop.train(data, settings(fourier_rounds=0), seed=1)
+    path = tmp_path / "checkpoint"
+    rounds = loop.train(data, settings(), seed=1, initial=epochs_only, checkpoint=path)
+    again = loop.train(data, settings(), seed=1, initial=epochs_only, checkpoint=path)  # finished
+    for network in (rounds, again):
+        np.testing.assert_array_equal(network.losses, whole.losses)
+        for name, values in whole.weights.items():
+            np.testing.assert_array_equal(network.weights[name], values)
+    other = loop.train(data, settings(fourier_rounds=0), seed=2)
+    fresh = loop.train(data, settings(), seed=1, initial=other, checkpoint=path)
+    assert not np.array_equal(fresh.losses, whole.losses)
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 2}, {"width": 8}])
+def test_an_initial_network_of_other_settings_is_refused(data, changes):
+    other = loop.train(data, settings(fourier_rounds=0, **changes), seed=1)
+    with pytest.raises(ValueError, match="Train it with the same settings"):
+        loop.train(data, settings(), seed=1, initial=other)
+
+
 @pytest.mark.parametrize("completed", [3, 4])
 def test_an_interrupted_one_continues_bit_by_bit(data, completed, tmp_path, monkeypatch):
     """In the middle of a round, which is made again from its beginning."""

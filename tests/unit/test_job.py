@@ -93,6 +93,21 @@ def test_only_outputs_that_changed_are_outdated(snakemake, tmp_path):
         assert list(task.outdated()) == [0, 1, 2]
 
 
+def test_networks_depend_on_the_input_network_of_their_seed(snakemake, tmp_path):
+    snakemake.input = [str(tmp_path / "full" / f"seed{seed}.h5") for seed in (0, 1)]
+    snakemake.output = paths = [str(tmp_path / f"seed{seed}.h5") for seed in (0, 1)]
+    for seed, path in enumerate(snakemake.input):
+        write_box(path, seed)
+    with job.start(snakemake) as task:
+        for seed, path in enumerate(paths):
+            task.write(Example(), path, seed=seed)
+            recorded = store.header(path).provenance["inputs"]
+            assert recorded == {snakemake.input[seed]: f"box{seed}"}
+    write_box(snakemake.input[1], 7)
+    with job.start(snakemake) as task:
+        assert list(task.outdated()) == [1]
+
+
 def test_inputs_are_recorded_as_they_are_when_the_job_starts(snakemake, tmp_path):
     box, path = tmp_path / "box.h5", tmp_path / "a.h5"
     write_box(box, seed=1)

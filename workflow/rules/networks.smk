@@ -10,6 +10,7 @@ rule train_networks:
         whitening=pattern("whitening", box="{train_box}"),
         components=components_of,
         halo_fields=of_training_boxes("halo_fields"),
+        initial=initial_of,
         validation_particles=pattern("particles", box=VALIDATION_BOX),
         validation_features=features_of(VALIDATION_BOX),
         validation_halo_fields=pattern("halo_fields", box=VALIDATION_BOX),
@@ -27,7 +28,7 @@ rule train_networks:
             seconds=lambda wildcards: 1e-5
             * network_cost(wildcards.inputs)
             * training_particles(wildcards)
-            * passes(CONFIG.training_of(wildcards.inputs))
+            * passes(wildcards.inputs)
             * len(CONFIG.seeds),
         ),
     params:

@@ -117,6 +117,12 @@ def components_of(wildcards):
     return pattern("gradient_pca").format(**wildcards) if retrained else []
 
 
+def initial_of(wildcards):
+    """Input function: networks from which an ensemble starts, nothing for those with own epochs."""
+    inputs = CONFIG.starts_from(wildcards.inputs)
+    return networks_of({**wildcards, "inputs": inputs}) if inputs else []
+
+
 def eigenvalue_cut_of(wildcards):
     """Parameter: the cut that chooses the inputs of networks, None where they are not chosen so."""
     return CONFIG.eigenvalue_cut if wildcards.inputs == "cut" else None

@@ -55,11 +55,11 @@ def network_cost(inputs="full"):
     return (1 + chosen.hidden_layers) / 6 * max(1, chosen.width / 64) ** 2
 
 
-def passes(training):
+def passes(inputs):
     """Passes over the particles of a training; full-batch evaluations have two forward passes."""
-    return (
-        training.epochs + 1.5 * training.EVALUATIONS_PER_ROUND * training.fourier_rounds
-    )
+    training = CONFIG.training_of(inputs)
+    epochs = 0 if CONFIG.starts_from(inputs) else training.epochs
+    return epochs + 1.5 * training.EVALUATIONS_PER_ROUND * training.fourier_rounds
 
 
 def n_training_boxes(wildcards):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,7 @@ def train_ensemble(
     seeds: Sequence[int],
     every: np.ndarray | None,
     validation: TrainingSet | None = None,
+    initial: Mapping[int, Network] | None = None,
     at_once: int = 1,
     device: str = "cpu",
     threads: int = 1,
@@ -58,6 +59,8 @@ def train_ensemble(
         which ⟨f⟩ becomes 1; used where the constraint is ``normalise``.
     validation : TrainingSet, optional, keyword-only
         See `lagbias.training.loop.train`.
+    initial : mapping of int to Network, optional, keyword-only
+        Networks that have the epochs already, by seed; see there.
     at_once : int, keyword-only
         Sub-samples in memory at a time, at least `threads`.
     device : {"cpu", "cuda"}, keyword-only
@@ -80,6 +83,7 @@ def train_ensemble(
             settings,
             seed=seed,
             validation=validation,
+            initial=initial[seed] if initial else None,
             device=device,
             checkpoint=checkpoint(seed),
             stop=stop,

@@ -13,6 +13,7 @@ from lagbias.runtime.messages import did_you_mean
 
 if TYPE_CHECKING:
     from lagbias.config.model import Config
+    from lagbias.config.sections import BeyondVariant
 
 __all__ = ["BASELINES", "BEYOND_FIGURES", "available_figures", "inconsistencies"]
 
@@ -245,6 +246,7 @@ def _check_beyond(config: Config) -> Iterator[str]:
     for name, variant in chosen.variants.items():
         if name in (*RESERVED_INPUTS, *BASELINES, *config.variants):
             yield f"beyond.variants.{name} has a name that is taken. Choose another one."
+        yield from _check_start(config, name, variant)
         for each in variant.sets:
             if each not in sets:
                 yield _undefined(
@@ -262,6 +264,20 @@ def _check_beyond(config: Config) -> Iterator[str]:
             f"beyond.baseline_set = {chosen.baseline_set} has the radii {radii}. Name a set of one "
             f"radius."
         )
+
+
+def _check_start(config: Config, name: str, variant: BeyondVariant) -> Iterator[str]:
+    """Yield settings of a variant that the networks from which it starts contradict."""
+    if variant.start_from is None:
+        return
+    where = f"beyond.variants.{name}.start_from = {variant.start_from}"
+    if others := sorted(key for key in variant.overrides() if not key.startswith("fourier_")):
+        yield f"{where} leaves only keys fourier_* to {name}.training, not {others}. Remove one."
+    if not config.training_of(name).fourier_rounds:
+        yield f"{where} needs rounds to start. Set fourier_rounds in {name}.training, or remove it."
+    for key in ("fourier_rounds", "combinations"):
+        if value := getattr(config.training, key):
+            yield f"{where} needs training.{key} = 0, not {value}. Change it, or remove start_from."
 
 
 def _boxes_of(config: Config, inputs: str) -> list[str]:

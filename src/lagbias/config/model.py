@@ -126,6 +126,11 @@ class Config(Section):
         joint = variant.joint if isinstance(variant, BeyondVariant) else self.boxes.joint
         return [train_box, *joint]
 
+    def starts_from(self, inputs: str) -> str | None:
+        """Return the networks from which a variant starts, None if it has epochs of its own."""
+        variant = self.all_variants().get(inputs)
+        return variant.start_from if isinstance(variant, BeyondVariant) else None
+
     def threshold_sets(self) -> list[str]:
         """Return the smoothing sets of the main halo sample: all but that of the thin ranges."""
         return [name for name in self.smoothing_sets if name != self.figure_sets.thin]

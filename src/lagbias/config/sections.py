@@ -687,6 +687,11 @@ class BeyondVariant(Variant):
         default_factory=list,
         description="Boxes that train together with the first training box; may be empty.",
     )
+    start_from: Literal["full"] | None = Field(
+        default=None,
+        description="Networks whose weights the rounds of the Fourier-space loss start from, seed "
+        "by seed, instead of epochs of their own: `full`, those of the paper's loss.",
+    )
 
 
 class BeyondSettings(Section):

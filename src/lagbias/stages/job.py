@@ -93,13 +93,23 @@ class Task:
         return found.get("artefact_id") == self._describe(path, {"seed": seed})["artefact_id"]
 
     def _describe(self, path: str | Path, labels: Mapping, identity: Mapping | None = None) -> dict:
-        """Return the provenance of an output; an ensemble's networks differ in the label seed."""
+        """Return the provenance of an output.
+
+        An ensemble's networks differ in the label seed, and of input networks each depends on that
+        of its seed.
+        """
+        others = {Path(path).name for path in self.output} - {Path(path).name}
+        inputs = {
+            source: identifier
+            for source, identifier in self._inputs.items()
+            if "seed" not in labels or Path(source).name not in others
+        }
         unrecorded = ("code", "origin")
         params = {key: value for key, value in self.params.items() if key not in unrecorded}
         return provenance.describe(
             self._rule,
             params={**(params if identity is None else identity), **self.labels, **labels},
-            inputs=self._inputs,
+            inputs=inputs,
             code=self.params["code"],
             threads=self.threads,
             output=path,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lagbias.artefacts import store
 from lagbias.bias.ensemble_training import MEAN_STRIDE, VALIDATION_SEED, train_ensemble
 from lagbias.runtime import checkpoints
 from lagbias.runtime.device import choose_device
@@ -39,7 +40,8 @@ def train_networks(
 
     `paths`: ``particles``, ``features``, ``halo_fields`` of one or several training boxes (see
     `lagbias.stages.training_boxes`), those of the validation box with the prefix ``validation_``,
-    ``whitening`` and, for ``pc2``, ``components``; `eigenvalue_cut` is for ``cut``. `outputs` has a
+    ``whitening`` and, for ``pc2``, ``components``; ``initial`` has the networks of the same seeds
+    that have the epochs already, if there are any. `eigenvalue_cut` is for ``cut``. `outputs` has a
     file for each seed, that of sub-sample, weights and batches. `threads` networks are trained at
     once, and each is handed to `write`, with its file, when it is done. Where the constraint is
     ``normalise``, ⟨f⟩ is 1 over the training boxes.
@@ -61,6 +63,7 @@ def train_networks(
 
     inputs_of_validation = load_inputs_of(validation_box.features, matrix)
     (validation,) = load(validation_box, inputs_of_validation, seeds=[VALIDATION_SEED])
+    initial = [store.read(path, Network) for path in paths.get("initial", ())]
     particles = sum(count_particles(box.features) for box in boxes)
     networks = train_ensemble(
         draw,
@@ -68,6 +71,7 @@ def train_networks(
         seeds=list(outputs),
         every=_every(boxes, matrix) if settings.constraint == "normalise" else None,
         validation=validation,
+        initial={network.seed: network for network in initial},
         at_once=settings.networks_at_once(particles, threads),
         device=choose_device(settings.device),
         threads=threads,

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from lagbias.runtime import checkpoints
+from lagbias.training.network import Network
 from lagbias.training.training_set import TrainingSet
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def fingerprint(
     *,
     seed: int,
     device: str | torch.device,
+    initial: Network | None = None,
 ) -> str:
     """Return a hash of everything that affects the result of a training.
 
@@ -60,12 +62,14 @@ def fingerprint(
     ----------
     training_sets : sequence of TrainingSet
         Training data and, if any, validation data.
-    settings, seed, device
+    settings, seed, device, initial
         See `lagbias.training.loop.train`.
     """
     words = [f"{name}={getattr(settings, name)!r}" for name in _SETTINGS]
     words += [f"seed={seed}", torch.device(device).type]
     digest = hashlib.sha256(repr(words).encode())
+    for weight in initial.weights.values() if initial else ():
+        digest.update(weight)
     for data in training_sets:
         digest.update(f"n_cells={data.n_cells}".encode())
         names = ("inputs", "cell_start", "cell_factor", "target", "cell_index")

@@ -17,6 +17,7 @@ from lagbias.runtime.device import explain_oom
 from lagbias.runtime.progress import bar
 from lagbias.training.checkpoint import CheckpointWriter, fingerprint, resume
 from lagbias.training.fourier import FourierRounds
+from lagbias.training.layout import Layout
 from lagbias.training.network import Network
 from lagbias.training.run import HISTORY, Run, start
 from lagbias.training.steps import Stepper, steps_of
@@ -45,6 +46,7 @@ def train(
     *,
     seed: int,
     validation: TrainingSet | None = None,
+    initial: Network | None = None,
     device: str | torch.device = "cpu",
     checkpoint: Path | None = None,
     checkpoint_interval: float = 2.0,
@@ -63,6 +65,9 @@ def train(
     validation : TrainingSet, optional, keyword-only
         Cells of another box, on which the loss is measured in some epochs
         (``validation_interval``), the last one included; training does not depend on it.
+    initial : Network, optional, keyword-only
+        Trained with the same settings but without rounds of the Fourier-space loss. Its epochs
+        stand for those of this training, which has the rounds only.
     device : str or torch.device, keyword-only
         Where to train. Equal seed, device and number of PyTorch threads give equal weights, bit by
         bit on the CPU. The caller sets PyTorch's threads; one is a good choice.
@@ -85,15 +90,20 @@ def train(
     ------
     TrainingDiverged
         If the loss is not finite, or from the second epoch on above a hundred times that of f = 1.
+    ValueError
+        If `initial` has other epochs or another size than the settings ask for.
     lagbias.runtime.device.DeviceFull
         If the GPU is out of memory; the last checkpoint is kept.
     """
     run = start(training_set, validation, settings, seed, device, stop or Event())
     key, done = "", 0
+    if initial:
+        _take_epochs(run, initial)
+        done = settings.epochs
     if checkpoint:
         sets = [training_set] if validation is None else [training_set, validation]
-        key = fingerprint(sets, settings, seed=seed, device=device)
-        done = resume(checkpoint, key, run.tensors(), run.history)
+        key = fingerprint(sets, settings, seed=seed, device=device, initial=initial)
+        done = resume(checkpoint, key, run.tensors(), run.history) or done
         run.trained.to_network()
     steps_per_epoch = len(run.batches(1))
     step = steps_of(run)
@@ -127,6 +137,19 @@ def train(
         normalisation=mean_f if run.constraint.normalises else 1.0,
         seed=seed,
     )
+
+
+def _take_epochs(run: Run, initial: Network) -> None:
+    """Take weights and history from a network that has all epochs."""
+    layout, settings = Layout.of(initial.weights), run.settings
+    if layout != run.network.layout or len(initial.losses) != settings.epochs:
+        raise ValueError(
+            f"The initial network has {layout} and {len(initial.losses)} epochs; this training has "
+            f"{run.network.layout} and {settings.epochs}. Train it with the same settings."
+        )
+    run.network.flat.detach().copy_(torch.from_numpy(layout.flat(initial.weights)))
+    for name, values in run.history.items():
+        values[:] = initial.history[name].tolist()
 
 
 def _train_epoch(run: Run, step: Stepper, epoch: int, steps: tqdm) -> tuple[float, float]:
