@@ -25,7 +25,7 @@ from shared import make
 
 from lagbias.artefacts import store
 from lagbias.bias.ensemble import Ensemble
-from lagbias.bias.ensemble_training import MEAN_STRIDE, train_ensemble
+from lagbias.bias.ensemble_training import mean_stride, train_ensemble
 from lagbias.claims.measured import mean_between, mean_ratio, mean_ratios
 from lagbias.cli.configfile import load
 from lagbias.config.model import Config, format_radius
@@ -193,7 +193,7 @@ def measure(config: Config, name: str, train_box: str, row: Row) -> dict:
     samples = draw(config, train_box, inputs_of[train_box], row, list(SEEDS))
     (validation,) = draw(config, validation_box, inputs_of[validation_box], row, [0])
     particles = count_particles(features(config, train_box, name))
-    every = inputs_of[train_box](np.arange(0, particles, MEAN_STRIDE))
+    every = inputs_of[train_box](np.arange(0, particles, mean_stride(particles)))
 
     start = time.perf_counter()
     trained = train_ensemble(

@@ -6,6 +6,7 @@ import torch
 
 from lagbias.bias import ensemble as ensemble_module
 from lagbias.bias.ensemble import Ensemble, with_unit_mean
+from lagbias.bias.ensemble_training import mean_stride
 from lagbias.runtime import device
 from lagbias.training.network import Network
 from lagbias.training.torch_network import HaloToMassNet, TorchNetwork
@@ -93,6 +94,13 @@ def test_unit_mean_changes_the_normalisation_only():
     scaled = with_unit_mean(trained, x)
     assert Ensemble([scaled]).evaluate(x).mean(dtype=np.float64) == pytest.approx(1, abs=1e-6)
     assert scaled.weights is trained.weights
+
+
+@pytest.mark.parametrize("particles", [1, 8_000_000, 155_000_000, 10_000_000_000])
+def test_the_sample_of_the_mean_is_large_enough_and_bounded(particles):
+    stride = mean_stride(particles)
+    assert stride % 7 == 0
+    assert stride == 7 or 1_000_000 <= particles / stride < 7_000_000
 
 
 def test_devices_give_equal_f_and_gradients(monkeypatch):

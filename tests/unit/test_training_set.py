@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from lagbias.training.subsample import draw_subsample
-from lagbias.training.training_set import TrainingSet, build_training_set, sample_box
+from lagbias.training.training_set import (
+    TrainingSet,
+    build_training_set,
+    sample_box,
+    some_cells,
+)
 
 
 def test_cell_factors_restore_the_counts():
@@ -43,6 +48,32 @@ def test_training_set_must_fit_together(change):
     TrainingSet(**arrays)
     with pytest.raises(ValueError, match="Inconsistent training set"):
         TrainingSet(**{**arrays, **change})
+
+
+def test_some_cells_keep_their_particles_and_targets():
+    counts = np.arange(1, 61)
+    start = np.concatenate(([0], np.cumsum(counts)))
+    cell_of = np.repeat(np.arange(60), counts)
+    whole = TrainingSet(
+        inputs=np.stack([cell_of, np.arange(len(cell_of))], axis=1).astype(np.float32),
+        cell_start=start,
+        cell_factor=np.arange(60, dtype=np.float32),
+        target=np.arange(60, dtype=np.float32) + 100,
+        n_cells=90,
+        cell_index=np.arange(0, 120, 2),
+    )
+    some = some_cells(whole, 20, seed=3)
+    chosen = some.cell_index // 2
+    assert len(chosen) == 20
+    assert some.n_cells == 30
+    assert np.all(np.diff(chosen) > 0)
+    np.testing.assert_array_equal(some.target, chosen + 100)
+    np.testing.assert_array_equal(some.cell_factor, chosen)
+    rows = [row for cell in chosen for row in range(start[cell], start[cell + 1])]
+    np.testing.assert_array_equal(some.inputs, whole.inputs[rows])
+    np.testing.assert_array_equal(np.diff(some.cell_start), counts[chosen])
+    np.testing.assert_array_equal(some_cells(whole, 20, seed=3).cell_index, some.cell_index)
+    assert some_cells(whole, 60, seed=3) is whole
 
 
 def test_a_box_becomes_a_training_set():

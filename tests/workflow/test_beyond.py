@@ -1,9 +1,14 @@
 """The comparison beyond the paper: what is made for it, on the smallest boxes."""
 
+import json
+
+import numpy as np
 import pytest
 import yaml
 
+from lagbias.artefacts import store
 from lagbias.config.checks import BEYOND_FIGURES
+from lagbias.training.network import Network
 
 pytestmark = pytest.mark.workflow
 
@@ -11,6 +16,7 @@ pytestmark = pytest.mark.workflow
 SETS = 6
 BASELINES = 4
 FORMULA = 1
+FILES = ("--configfile", "config/tiny.yaml", "config/beyond.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +28,7 @@ def checkout(shared_checkout):
 @pytest.fixture(scope="module")
 def plan(checkout):
     """How many jobs of each rule the comparison takes."""
-    files = ("--configfile", "config/tiny.yaml", "config/beyond.yaml")
-    return checkout.plan(*files, "--", "beyond")
+    return checkout.plan(*FILES, "--", "beyond")
 
 
 def test_all_models_are_compared_on_all_boxes(checkout, plan):
@@ -51,3 +56,34 @@ def test_all_figures_and_the_table_are_made(name, plan):
 
 def test_without_it_there_are_no_such_rules(checkout):
     assert "beyond" in checkout.snakemake("--dry-run", "--", "beyond", check=False)
+
+
+@pytest.fixture(scope="module")
+def made(finished, tmp_path_factory):
+    """A finished run with the comparison."""
+    done = finished.copy(tmp_path_factory.mktemp("beyond") / "made")
+    done.snakemake(*FILES, "--", "beyond")
+    return done
+
+
+def test_the_comparison_has_every_model(made):
+    chosen = yaml.safe_load((made.root / "config/beyond.yaml").read_text())["beyond"]
+    results = made.root / "results/tiny"
+    rows = json.loads((results / "beyond.json").read_text())["models"]
+    ensembles = SETS + sum(len(variant["sets"]) for variant in chosen["variants"].values())
+    assert len(rows) == ensembles + 1 + len(chosen["samples"]) + BASELINES + FORMULA
+    for name in BEYOND_FIGURES:
+        assert (results / "figures" / f"{name}.png").stat().st_size > 10_000
+
+
+def test_rounds_start_from_the_networks_of_the_papers_loss(made):
+    """Of the same seeds, whose history they continue."""
+    networks = made.root / "results/tiny/networks/box0/threshold/3Rf"
+    for seed in (0, 1):
+        path = networks / f"fourier/seed{seed}.h5"
+        before = store.read(networks / f"full/seed{seed}.h5", Network)
+        after = store.read(path, Network)
+        np.testing.assert_array_equal(after.losses[: len(before.losses)], before.losses)
+        assert len(after.losses) > len(before.losses)
+        used = [source for source in store.header(path).provenance["inputs"] if "/full/" in source]
+        assert used == [f"results/tiny/networks/box0/threshold/3Rf/full/seed{seed}.h5"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
@@ -15,17 +16,33 @@ import torch
 from lagbias.bias.ensemble import with_unit_mean
 from lagbias.training.loop import train
 from lagbias.training.network import Network
-from lagbias.training.training_set import TrainingSet
+from lagbias.training.training_set import TrainingSet, some_cells
 
 if TYPE_CHECKING:
     from lagbias.config.sections import TrainingSettings
 
-__all__ = ["MEAN_STRIDE", "VALIDATION_SEED", "train_ensemble"]
+__all__ = ["VALIDATION_SEED", "mean_stride", "train_ensemble", "validation_cells"]
 
 #: Seed of the validation sample: one draw for all networks, so that their losses compare.
 VALIDATION_SEED = 0
-#: Every seventh particle, a stride that divides no usual grid size, gives ⟨f⟩ to about 2e-4.
-MEAN_STRIDE = 7
+#: Cells on which the validation loss is measured, where there are more.
+_VALIDATION_CELLS = 100_000
+#: Particles that give ⟨f⟩ to about 2e-4.
+_MEAN_SAMPLE = 1_000_000
+
+
+def mean_stride(particles: int) -> int:
+    """Return the stride of a uniform sample of particles, over which ⟨f⟩ is taken.
+
+    It is seven or a power of it, which divides no usual grid size, and leaves a million of very
+    many particles.
+    """
+    return 7 ** max(1, int(math.log(particles / _MEAN_SAMPLE, 7)))
+
+
+def validation_cells(whole: TrainingSet) -> TrainingSet:
+    """Return the cells of a box on which the validation loss is measured, the same for all."""
+    return some_cells(whole, _VALIDATION_CELLS, VALIDATION_SEED)
 
 
 def train_ensemble(
@@ -55,8 +72,8 @@ def train_ensemble(
     seeds : sequence of int, keyword-only
         Seed of sub-sample, weights and batches of each network.
     every : ndarray, float32, shape (P, n_inputs), or None, keyword-only
-        Inputs of a uniform sample of the box's particles, such as every `MEAN_STRIDE`-th, over
-        which ⟨f⟩ becomes 1; used where the constraint is ``normalise``.
+        Inputs of a uniform sample of the box's particles (see `mean_stride`), over which ⟨f⟩
+        becomes 1; used where the constraint is ``normalise``.
     validation : TrainingSet, optional, keyword-only
         See `lagbias.training.loop.train`.
     initial : mapping of int to Network, optional, keyword-only

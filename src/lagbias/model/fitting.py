@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from lagbias.bias.ensemble_training import MEAN_STRIDE, VALIDATION_SEED, train_ensemble
+from lagbias.bias.ensemble_training import (
+    VALIDATION_SEED,
+    mean_stride,
+    train_ensemble,
+    validation_cells,
+)
 from lagbias.config.model import wrong_value
 from lagbias.config.sections import TrainingSettings
 from lagbias.features.inputs import input_matrix
@@ -221,7 +226,7 @@ def fit(
         partial(box.samples, features_at, matrix, settings),
         settings,
         seeds=seeds,
-        every=apply_map(features_at(box.site[::MEAN_STRIDE]), matrix),
+        every=apply_map(features_at(box.site[:: mean_stride(len(box.site))]), matrix),
         validation=_validation_sample(validation, n_cells, size, radii, matrix, settings, threads),
         at_once=settings.networks_at_once(len(box.position), threads),
         device=choose_device(device),
@@ -286,7 +291,7 @@ def _validation_sample(
     box = _Box.of(n_cells, **{"lagrangian_index": None, **validation}, size=box_size)
     features_at = features_of(box.density, box_size, radii, threads)
     (sample,) = box.samples(features_at, matrix, settings, [VALIDATION_SEED])
-    return sample
+    return validation_cells(sample)
 
 
 def _checkpoint(directory: str | Path | None, seed: int) -> Path | None:

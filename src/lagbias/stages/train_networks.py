@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lagbias.artefacts import store
-from lagbias.bias.ensemble_training import MEAN_STRIDE, VALIDATION_SEED, train_ensemble
+from lagbias.bias.ensemble_training import (
+    VALIDATION_SEED,
+    mean_stride,
+    train_ensemble,
+    validation_cells,
+)
 from lagbias.runtime import checkpoints
 from lagbias.runtime.device import choose_device
 from lagbias.stages.ensembles import load_input_matrix, load_inputs_of
@@ -62,7 +67,9 @@ def train_networks(
         return [join(sets) if len(sets) > 1 else sets[0] for sets in zip(*of_boxes, strict=True)]
 
     inputs_of_validation = load_inputs_of(validation_box.features, matrix)
-    (validation,) = load(validation_box, inputs_of_validation, seeds=[VALIDATION_SEED])
+    validation = validation_cells(
+        *load(validation_box, inputs_of_validation, seeds=[VALIDATION_SEED])
+    )
     initial = [store.read(path, Network) for path in paths.get("initial", ())]
     particles = sum(count_particles(box.features) for box in boxes)
     networks = train_ensemble(
@@ -83,15 +90,13 @@ def train_networks(
 
 
 def _every(boxes: Sequence[TrainingBox], matrix: np.ndarray) -> np.ndarray:
-    """Return the inputs of every `MEAN_STRIDE`-th particle of some boxes."""
-    return np.concatenate(
-        [
-            load_inputs_of(box.features, matrix)(
-                np.arange(0, count_particles(box.features), MEAN_STRIDE)
-            )
-            for box in boxes
-        ]
-    )
+    """Return the inputs of a uniform sample of the particles of some boxes."""
+
+    def of_box(box: TrainingBox) -> np.ndarray:
+        particles = count_particles(box.features)
+        return load_inputs_of(box.features, matrix)(np.arange(0, particles, mean_stride(particles)))
+
+    return np.concatenate([of_box(box) for box in boxes])
 
 
 def remove_checkpoints(outputs: Iterable[str]) -> None:

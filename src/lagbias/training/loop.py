@@ -26,7 +26,7 @@ from lagbias.training.training_set import TrainingSet
 if TYPE_CHECKING:
     from lagbias.config.sections import TrainingSettings
 
-__all__ = ["TrainingDiverged", "train"]
+__all__ = ["TrainingDiverged", "take_epochs", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def train(
     run = start(training_set, validation, settings, seed, device, stop or Event())
     key, done = "", 0
     if initial:
-        _take_epochs(run, initial)
+        take_epochs(run, initial)
         done = settings.epochs
     if checkpoint:
         sets = [training_set] if validation is None else [training_set, validation]
@@ -139,7 +139,7 @@ def train(
     )
 
 
-def _take_epochs(run: Run, initial: Network) -> None:
+def take_epochs(run: Run, initial: Network) -> None:
     """Take weights and history from a network that has all epochs."""
     layout, settings = Layout.of(initial.weights), run.settings
     if layout != run.network.layout or len(initial.losses) != settings.epochs:

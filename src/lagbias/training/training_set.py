@@ -18,6 +18,7 @@ __all__ = [
     "draw",
     "join",
     "sample_box",
+    "some_cells",
     "with_fields",
 ]
 
@@ -275,6 +276,39 @@ def with_fields(
         )
         for each, chosen in zip(sets, drawn, strict=True)
     ]
+
+
+def some_cells(training_set: TrainingSet, count: int, seed: int) -> TrainingSet:
+    """Draw cells of a training set, without its fields.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+    count : int
+        Occupied cells of the result, unless there are fewer.
+    seed : int
+        Seed of the random numbers.
+
+    Returns
+    -------
+    TrainingSet
+        With a share of the empty cells as well; `training_set` itself if it has no more cells.
+    """
+    occupied = len(training_set.target)
+    if occupied <= count:
+        return training_set
+    chosen = np.sort(np.random.default_rng(seed).choice(occupied, count, replace=False))
+    first, size = training_set.cell_start[chosen], np.diff(training_set.cell_start)[chosen]
+    start = np.concatenate(([0], np.cumsum(size)))
+    rows = np.repeat(first - start[:-1], size) + np.arange(start[-1])
+    return TrainingSet(
+        inputs=training_set.inputs[rows],
+        cell_start=start,
+        cell_factor=training_set.cell_factor[chosen],
+        target=training_set.target[chosen],
+        n_cells=max(count, round(training_set.n_cells * count / occupied)),
+        cell_index=training_set.cell_index[chosen],
+    )
 
 
 def join(sets: Sequence[TrainingSet]) -> TrainingSet:
