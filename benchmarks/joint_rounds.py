@@ -49,7 +49,7 @@ BOXES = {f"box{number}": 7001 + number for number in range(5)}
 TRAIN, OTHER = ["box0", "box2", "box3", "box4"], "box1"
 #: Boxes that have rounds together, and of these the boxes that have the epochs.
 TRAININGS = {"four": (4, 1), "four, epochs of all": (4, 4), "two": (2, 1)}
-ROUNDS, SEEDS, THREADS = 4, range(3), 2
+ROUNDS, SEEDS, THREADS = 4, range(2), 2
 #: Ranges of wavenumber [h/Mpc].
 RANGES = ((0.0, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.45), (0.45, 0.6))
 
