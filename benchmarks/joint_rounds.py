@@ -1,10 +1,10 @@
 """Rounds of the Fourier-space loss on several boxes: the power of networks after each round.
 
-Networks of three scales are trained with the paper's loss on one box, or on all that train, and
-then have rounds on two or four boxes together. After each round they are applied to the boxes that
-train and to one more. The boxes have seeds that no configuration uses, so that no run is judged on
-what its settings were chosen with. The workflow makes what the trainings need; finished trainings
-are kept in ``results/joint_rounds/rows.json``.
+Networks of three scales are trained with the paper's loss on one box or on four, and then have
+rounds on the four together. After each round they are applied to these boxes and to one more. The
+boxes have seeds that no configuration uses, so that no run is judged on what its settings were
+chosen with. The workflow makes what the trainings need; finished trainings are kept in
+``results/joint_rounds/rows.json``.
 
     python benchmarks/joint_rounds.py
 """
@@ -47,8 +47,8 @@ RESULTS = Path("results", RUN)
 ROWS = RESULTS / "rows.json"
 BOXES = {f"box{number}": 7001 + number for number in range(5)}
 TRAIN, OTHER = ["box0", "box2", "box3", "box4"], "box1"
-#: Boxes that have rounds together, and of these the boxes that have the epochs.
-TRAININGS = {"four": (4, 1), "four, epochs of all": (4, 4), "two": (2, 1)}
+#: Of the boxes that train, how many have the epochs.
+WITH_EPOCHS = {"one of the boxes": 1, "all": 4}
 ROUNDS, SEEDS, THREADS = 4, range(2), 2
 #: Ranges of wavenumber [h/Mpc].
 RANGES = ((0.0, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.45), (0.45, 0.6))
@@ -59,12 +59,12 @@ def main() -> None:
     torch.set_num_threads(1)
     make_boxes()
     found = json.loads(ROWS.read_text("utf-8")) if ROWS.exists() else {}
-    for name, (boxes, with_epochs) in TRAININGS.items():
+    for name, count in WITH_EPOCHS.items():
         if name not in found:
-            found[name] = measure(TRAIN[:boxes], TRAIN[:with_epochs])
+            found[name] = measure(TRAIN[:count])
             write_text(ROWS, json.dumps(found, indent=1) + "\n")
-    rows = [[name, *row] for name in TRAININGS for row in found[name]]
-    head = ["boxes with rounds", "rounds", "on", "loss", "range", "uncorrelated"]
+    rows = [[name, *row] for name in WITH_EPOCHS for row in found[name]]
+    head = ["epochs on", "rounds", "on", "loss", "range", "uncorrelated"]
     print(markdown_table([*head, *(f"R, {low:g} to {high:g}" for low, high in RANGES)], rows))
 
 
@@ -93,25 +93,23 @@ def paths_of(box: str) -> TrainingBox:
     )
 
 
-def measure(boxes: Sequence[str], with_epochs: Sequence[str]) -> list[list[str]]:
+def measure(with_epochs: Sequence[str]) -> list[list[str]]:
     """Train networks and return rows of the table, after each round on these boxes and another."""
     matrix = load_input_matrix("full", RESULTS / "whitening" / TRAIN[0] / f"{SET}.h5")
     with ThreadPoolExecutor(THREADS) as pool:
-        each = list(pool.map(lambda seed: trained(seed, boxes, with_epochs, matrix), SEEDS))
+        each = list(pool.map(lambda seed: trained(seed, with_epochs, matrix), SEEDS))
     rows = []
     for number in range(ROUNDS):
         networks = [of_seed[number] for of_seed in each]
         loss = np.mean([network.history["fourier_loss"][-1] for network in networks])
-        on = {box: apply(networks, box, matrix) for box in [*boxes, OTHER]}
-        for label, chosen in (("these", boxes), ("another", [OTHER])):
+        on = {box: apply(networks, box, matrix) for box in [*TRAIN, OTHER]}
+        for label, chosen in (("these", TRAIN), ("another", [OTHER])):
             numbers = [loss, *averages([on[box] for box in chosen])]
             rows.append([str(number + 1), label, *(f"{value:.4f}" for value in numbers)])
     return rows
 
 
-def trained(
-    seed: int, boxes: Sequence[str], with_epochs: Sequence[str], matrix: np.ndarray
-) -> list[Network]:
+def trained(seed: int, with_epochs: Sequence[str], matrix: np.ndarray) -> list[Network]:
     """Return a network after each round."""
     epochs = CONFIG.training.epochs // len(with_epochs)
     decay = CONFIG.training.learning_rate_decay ** len(with_epochs)
@@ -123,11 +121,11 @@ def trained(
         }
     )
     initial = train(drawn(with_epochs, seed, matrix), settings, seed=seed)
-    data = drawn(boxes, seed, matrix)
+    data = drawn(TRAIN, seed, matrix)
     run = start(data, None, settings, seed, "cpu", Event())
     take_epochs(run, initial)
     rounds = FourierRounds(run, data.fields)
-    every = np.concatenate([sample_of(box, matrix) for box in boxes])
+    every = np.concatenate([sample_of(box, matrix) for box in TRAIN])
     networks = []
     for _ in range(ROUNDS):
         loss = rounds.run()
