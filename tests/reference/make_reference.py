@@ -35,8 +35,9 @@ class Tolerance(NamedTuple):
     instead of AVX-512: float32 sums differ by rounding, which training hardly amplifies in the
     three epochs of the tiny run (losses, spectra and eigenvalues by at most 5e-7).
 
-    machine: elsewhere. Measured with other plans of FFTW, which it chooses by timing: particles
-    move by rounding, one halo of 2,500 appears, and others gain or lose a particle.
+    machine: elsewhere. Measured with other plans of FFTW, which it chooses by timing, and on an EPYC
+    of another generation (Zen 4): particles move by rounding, one halo of 2,500 appears, and others
+    gain or lose a particle.
     """
 
     kernel: float
@@ -48,8 +49,9 @@ _GRID = Tolerance(1e-10, 3e-6)  # norms of fields before halos matter
 _HALOS = Tolerance(1e-10, 2e-2)  # a halo more or less in samples of 165 and more
 _SUMS = Tolerance(1e-10, 2e-2)  # float64 sums over particles and modes
 _TRAINED = Tolerance(3e-6, 5e-3)
+_LOSSES = Tolerance(3e-6, 3e-2)  # a halo less among 942 of a thin mass range: 9e-3
 _POWER = Tolerance(1e-10, 1e-2)
-_COMPONENTS = Tolerance(3e-6, 5e-2)  # of ∇f, where small eigenvalues are ill determined
+_COMPONENTS = Tolerance(3e-6, 0.2)  # of ∇f, where small eigenvalues are ill determined: 6e-2
 _CLAIMS = Tolerance(1e-8, 0.3)  # differences of near numbers; peaks move by bins of 0.25
 
 
@@ -73,7 +75,7 @@ QUANTITIES: dict[str, dict[str, Tolerance]] = {
     "features": _like(_GRID, "sigma", "norm of delta", "norm of lap_delta", "norm of g2"),
     "whitening": _like(_FIXED, "kept") | _like(_GRID, "eigenvalues"),
     "networks": _like(_FIXED, "occupied_cells", "smallest_draw", "history.learning_rate")
-    | _like(_TRAINED, "history.loss_per_cell", "history.validation_loss_per_cell")
+    | _like(_LOSSES, "history.loss_per_cell", "history.validation_loss_per_cell")
     | _like(_TRAINED, "history.mean_f", "normalisation", "norm of weights"),
     "spectra": _SPECTRA,
     "spectra of least squares": _SPECTRA,
