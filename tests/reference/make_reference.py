@@ -35,9 +35,9 @@ class Tolerance(NamedTuple):
     instead of AVX-512: float32 sums differ by rounding, which training hardly amplifies in the
     three epochs of the tiny run (losses, spectra and eigenvalues by at most 5e-7).
 
-    machine: elsewhere. Measured with other plans of FFTW, which it chooses by timing, and on an EPYC
-    of another generation (Zen 4): particles move by rounding, one halo of 2,500 appears, and others
-    gain or lose a particle.
+    machine: elsewhere. Measured with other plans of FFTW, which it chooses by timing, and on an
+    EPYC of another generation (Zen 4): particles move by rounding, one halo of 2,500 appears, and
+    others gain or lose a particle.
     """
 
     kernel: float
