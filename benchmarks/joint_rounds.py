@@ -22,7 +22,6 @@ import yaml
 from shared import make
 
 from lagbias.bias.ensemble import Ensemble, with_unit_mean
-from lagbias.bias.ensemble_training import mean_stride
 from lagbias.bias.spectra import Spectra
 from lagbias.claims.measured import mean_between
 from lagbias.cli.configfile import load
@@ -32,14 +31,12 @@ from lagbias.runtime.atomic import write_text
 from lagbias.runtime.markdown import markdown_table
 from lagbias.stages.ensembles import load_input_matrix, load_inputs_of
 from lagbias.stages.evaluation import evaluate
-from lagbias.stages.particle_features import count_particles
-from lagbias.stages.samples import load_samples
+from lagbias.stages.train_networks import draw_together, mean_sample
 from lagbias.stages.training_boxes import TrainingBox
 from lagbias.training.fourier import FourierRounds
 from lagbias.training.loop import take_epochs, train
 from lagbias.training.network import Network
 from lagbias.training.run import start
-from lagbias.training.training_set import TrainingSet, join
 
 CONFIG = load(Path(__file__).parents[1] / "config" / "config.yaml")
 RUN, SAMPLE, SET = "joint_rounds", "threshold", "3Rf"
@@ -111,21 +108,20 @@ def measure(with_epochs: Sequence[str]) -> list[list[str]]:
 
 def trained(seed: int, with_epochs: Sequence[str], matrix: np.ndarray) -> list[Network]:
     """Return a network after each round."""
-    epochs = CONFIG.training.epochs // len(with_epochs)
-    decay = CONFIG.training.learning_rate_decay ** len(with_epochs)
     settings = CONFIG.training.model_copy(
-        update={
-            "epochs": epochs,  # the same number of steps
-            "learning_rate_decay": decay,
-            "fourier_rounds": 0,
+        update={  # the same number of steps
+            "epochs": CONFIG.training.epochs // len(with_epochs),
+            "learning_rate_decay": CONFIG.training.learning_rate_decay ** len(with_epochs),
         }
     )
-    initial = train(drawn(with_epochs, seed, matrix), settings, seed=seed)
-    data = drawn(TRAIN, seed, matrix)
+    (data,) = draw_together(list(map(paths_of, with_epochs)), matrix, settings, [seed])
+    initial = train(data, settings, seed=seed)
+    boxes = list(map(paths_of, TRAIN))
+    (data,) = draw_together(boxes, matrix, settings, [seed], whole=True)
     run = start(data, None, settings, seed, "cpu", Event())
     take_epochs(run, initial)
     rounds = FourierRounds(run, data.fields)
-    every = np.concatenate([sample_of(box, matrix) for box in TRAIN])
+    every = mean_sample(boxes, matrix)
     networks = []
     for _ in range(ROUNDS):
         loss = rounds.run()
@@ -134,28 +130,6 @@ def trained(seed: int, with_epochs: Sequence[str], matrix: np.ndarray) -> list[N
         )
         networks.append(with_unit_mean(network, every))
     return networks
-
-
-def drawn(boxes: Sequence[str], seed: int, matrix: np.ndarray) -> TrainingSet:
-    """Draw the sub-samples of some boxes, as one training set."""
-    sets = []
-    for box in map(paths_of, boxes):
-        sets += load_samples(
-            box,
-            load_inputs_of(box.features, matrix),
-            fraction=CONFIG.training.subsample,
-            sampling=CONFIG.training.sampling,
-            seeds=[seed],
-            whole=True,
-        )
-    return join(sets) if len(sets) > 1 else sets[0]
-
-
-def sample_of(box: str, matrix: np.ndarray) -> np.ndarray:
-    """Return the inputs of a uniform sample of a box."""
-    features = paths_of(box).features
-    particles = count_particles(features)
-    return load_inputs_of(features, matrix)(np.arange(0, particles, mean_stride(particles)))
 
 
 def apply(networks: Sequence[Network], box: str, matrix: np.ndarray) -> Spectra:

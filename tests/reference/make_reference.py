@@ -49,9 +49,10 @@ _GRID = Tolerance(1e-10, 3e-6)  # norms of fields before halos matter
 _HALOS = Tolerance(1e-10, 2e-2)  # a halo more or less in samples of 165 and more
 _SUMS = Tolerance(1e-10, 2e-2)  # float64 sums over particles and modes
 _TRAINED = Tolerance(3e-6, 5e-3)
-_LOSSES = Tolerance(3e-6, 3e-2)  # a halo less among 942 of a thin mass range: 9e-3
 _POWER = Tolerance(1e-10, 1e-2)
-_COMPONENTS = Tolerance(3e-6, 0.2)  # of ∇f, where small eigenvalues are ill determined: 6e-2
+_COMPONENTS = Tolerance(3e-6, 5e-2)  # of ∇f, where small eigenvalues are ill determined
+_THIN = Tolerance(3e-6, 3e-2)  # losses with a halo less among 942 of a thin mass range: 9e-3
+_THIN_COMPONENTS = Tolerance(3e-6, 0.2)  # the same: 6e-2
 _CLAIMS = Tolerance(1e-8, 0.3)  # differences of near numbers; peaks move by bins of 0.25
 
 
@@ -65,6 +66,13 @@ _SPECTRA = {
     **_like(_POWER, "model_power", "cross_power", "mean_f"),
     **_like(_POWER, "average_model_power", "average_cross_power", "average_mean_f"),
 }
+_LOSSES = ("history.loss_per_cell", "history.validation_loss_per_cell")
+_NETWORKS = {
+    **_like(_FIXED, "occupied_cells", "smallest_draw", "history.learning_rate"),
+    **_like(_TRAINED, *_LOSSES, "history.mean_f", "normalisation", "norm of weights"),
+}
+_OF_COMPONENTS = ("eigenvalues", "centred_eigenvalues", "first directions")
+_GRADIENT_PCA = _like(_TRAINED, "norm of f")
 #: What is compared of each group of artefacts: see `group` and `measure`.
 QUANTITIES: dict[str, dict[str, Tolerance]] = {
     "linear_density": _like(_GRID, "norm of delta"),
@@ -74,17 +82,16 @@ QUANTITIES: dict[str, dict[str, Tolerance]] = {
     | _like(_HALOS, "norm of training", "norm of evaluation"),
     "features": _like(_GRID, "sigma", "norm of delta", "norm of lap_delta", "norm of g2"),
     "whitening": _like(_FIXED, "kept") | _like(_GRID, "eigenvalues"),
-    "networks": _like(_FIXED, "occupied_cells", "smallest_draw", "history.learning_rate")
-    | _like(_LOSSES, "history.loss_per_cell", "history.validation_loss_per_cell")
-    | _like(_TRAINED, "history.mean_f", "normalisation", "norm of weights"),
+    "networks": _NETWORKS,
+    "networks of thin ranges": _NETWORKS | _like(_THIN, *_LOSSES),
     "spectra": _SPECTRA,
     "spectra of least squares": _SPECTRA,
     "model_fields": _like(_TRAINED, "norm of average"),
     "slabs": _like(_TRAINED, "norm of f", "norm of model_map"),
     "least_squares": _like(_FIXED, "delta_edges") | _like(_SUMS, "share", "f"),
     "binned_f": _like(_SUMS, "share") | _like(_TRAINED, "f"),
-    "gradient_pca": _like(_COMPONENTS, "eigenvalues", "centred_eigenvalues", "first directions")
-    | _like(_TRAINED, "norm of f"),
+    "gradient_pca": _GRADIENT_PCA | _like(_COMPONENTS, *_OF_COMPONENTS),
+    "gradient_pca of thin ranges": _GRADIENT_PCA | _like(_THIN_COMPONENTS, *_OF_COMPONENTS),
     "claims": _like(_CLAIMS, "value", "scatter") | _like(Tolerance(0, math.inf), "verdict"),
 }
 
@@ -118,6 +125,8 @@ def group(path: str) -> str:
     first, stem = Path(path).parts[0], Path(path).stem
     if first == "spectra" and "least_squares" in Path(path).parts:
         return "spectra of least squares"
+    if first in ("networks", "gradient_pca") and "thin" in (stem, *Path(path).parts):
+        return f"{first} of thin ranges"
     return stem if first in ("boxes", "claims.json") else first
 
 

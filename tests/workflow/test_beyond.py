@@ -20,6 +20,19 @@ FILES = ("--configfile", "config/tiny.yaml", "config/beyond.yaml")
 
 
 @pytest.fixture(scope="module")
+def chosen(repository):
+    """The section `beyond` of the configuration."""
+    return yaml.safe_load((repository / "config/beyond.yaml").read_text())["beyond"]
+
+
+@pytest.fixture(scope="module")
+def ensembles(chosen):
+    """How many ensembles are compared: of all sets, on two components, and for other tracers."""
+    variants = chosen["variants"].values()
+    return SETS + sum(len(each["sets"]) for each in variants) + 1 + len(chosen["samples"])
+
+
+@pytest.fixture(scope="module")
 def checkout(shared_checkout):
     """A checkout without results."""
     return shared_checkout("beyond")
@@ -31,11 +44,7 @@ def plan(checkout):
     return checkout.plan(*FILES, "--", "beyond")
 
 
-def test_all_models_are_compared_on_all_boxes(checkout, plan):
-    chosen = yaml.safe_load((checkout.root / "config/beyond.yaml").read_text())["beyond"]
-    ensembles = SETS + sum(len(variant["sets"]) for variant in chosen["variants"].values())
-    ensembles += len(chosen["samples"])
-    ensembles += 1  # on two components
+def test_all_models_are_compared_on_all_boxes(chosen, ensembles, plan):
     joint = {box for variant in chosen["variants"].values() for box in variant.get("joint", [])}
     boxes = len(chosen["validation"])
     assert plan["simulate_box"] == 2 + len(joint) + boxes
@@ -67,12 +76,10 @@ def made(finished, tmp_path_factory):
     return done
 
 
-def test_the_comparison_has_every_model(made):
-    chosen = yaml.safe_load((made.root / "config/beyond.yaml").read_text())["beyond"]
+def test_the_comparison_has_every_model(ensembles, made):
     results = made.root / "results/tiny"
     rows = json.loads((results / "beyond.json").read_text())["models"]
-    ensembles = SETS + sum(len(variant["sets"]) for variant in chosen["variants"].values())
-    assert len(rows) == ensembles + 1 + len(chosen["samples"]) + BASELINES + FORMULA
+    assert len(rows) == ensembles + BASELINES + FORMULA
     for name in BEYOND_FIGURES:
         assert (results / "figures" / f"{name}.png").stat().st_size > 10_000
 

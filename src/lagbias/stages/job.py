@@ -98,12 +98,9 @@ class Task:
         An ensemble's networks differ in the label seed, and of input networks each depends on that
         of its seed.
         """
-        others = {Path(path).name for path in self.output} - {Path(path).name}
-        inputs = {
-            source: identifier
-            for source, identifier in self._inputs.items()
-            if "seed" not in labels or Path(source).name not in others
-        }
+        others = {Path(each).name for each in self.output} - {Path(path).name}
+        of_others = others if "seed" in labels else ()
+        inputs = {k: v for k, v in self._inputs.items() if Path(k).name not in of_others}
         unrecorded = ("code", "origin")
         params = {key: value for key, value in self.params.items() if key not in unrecorded}
         return provenance.describe(

@@ -28,7 +28,7 @@ from lagbias.training.training_set import TrainingSet, join
 if TYPE_CHECKING:
     from lagbias.config.sections import TrainingSettings
 
-__all__ = ["remove_checkpoints", "train_networks"]
+__all__ = ["draw_together", "mean_sample", "remove_checkpoints", "train_networks"]
 
 
 def train_networks(
@@ -55,28 +55,17 @@ def train_networks(
         return
     matrix = load_input_matrix(inputs, paths["whitening"], paths.get("components"), eigenvalue_cut)
     boxes = training_boxes(paths)
-    (validation_box,) = training_boxes(paths, "validation_")
-    load = partial(load_samples, fraction=settings.subsample, sampling=settings.sampling)
-
-    def draw(seeds: Sequence[int]) -> list[TrainingSet]:
-        whole = settings.fourier_rounds > 0
-        of_boxes = [
-            load(box, load_inputs_of(box.features, matrix), seeds=seeds, whole=whole)
-            for box in boxes
-        ]
-        return [join(sets) if len(sets) > 1 else sets[0] for sets in zip(*of_boxes, strict=True)]
-
-    inputs_of_validation = load_inputs_of(validation_box.features, matrix)
+    of_validation = training_boxes(paths, "validation_")
     validation = validation_cells(
-        *load(validation_box, inputs_of_validation, seeds=[VALIDATION_SEED])
+        *draw_together(of_validation, matrix, settings, [VALIDATION_SEED])
     )
     initial = [store.read(path, Network) for path in paths.get("initial", ())]
     particles = sum(count_particles(box.features) for box in boxes)
     networks = train_ensemble(
-        draw,
+        partial(draw_together, boxes, matrix, settings, whole=settings.fourier_rounds > 0),
         settings,
         seeds=list(outputs),
-        every=_every(boxes, matrix) if settings.constraint == "normalise" else None,
+        every=mean_sample(boxes, matrix) if settings.constraint == "normalise" else None,
         validation=validation,
         initial={network.seed: network for network in initial},
         at_once=settings.networks_at_once(particles, threads),
@@ -89,8 +78,34 @@ def train_networks(
             write(network, outputs[network.seed])
 
 
-def _every(boxes: Sequence[TrainingBox], matrix: np.ndarray) -> np.ndarray:
-    """Return the inputs of a uniform sample of the particles of some boxes."""
+def draw_together(
+    boxes: Sequence[TrainingBox],
+    matrix: np.ndarray,
+    settings: TrainingSettings,
+    seeds: Sequence[int],
+    *,
+    whole: bool = False,
+) -> list[TrainingSet]:
+    """Draw a training set for each seed from boxes that train together.
+
+    `matrix` maps features to inputs. `whole` adds the fields that the Fourier-space loss needs.
+    """
+    of_boxes = [
+        load_samples(
+            box,
+            load_inputs_of(box.features, matrix),
+            fraction=settings.subsample,
+            sampling=settings.sampling,
+            seeds=seeds,
+            whole=whole,
+        )
+        for box in boxes
+    ]
+    return [join(sets) for sets in zip(*of_boxes, strict=True)]
+
+
+def mean_sample(boxes: Sequence[TrainingBox], matrix: np.ndarray) -> np.ndarray:
+    """Return the inputs of a uniform sample of the particles of boxes, over which ⟨f⟩ is 1."""
 
     def of_box(box: TrainingBox) -> np.ndarray:
         particles = count_particles(box.features)

@@ -297,13 +297,12 @@ def some_cells(training_set: TrainingSet, count: int, seed: int) -> TrainingSet:
     occupied = len(training_set.target)
     if occupied <= count:
         return training_set
-    chosen = np.sort(np.random.default_rng(seed).choice(occupied, count, replace=False))
-    first, size = training_set.cell_start[chosen], np.diff(training_set.cell_start)[chosen]
-    start = np.concatenate(([0], np.cumsum(size)))
-    rows = np.repeat(first - start[:-1], size) + np.arange(start[-1])
+    chosen = np.zeros(occupied, bool)
+    chosen[np.random.default_rng(seed).choice(occupied, count, replace=False)] = True
+    size = np.diff(training_set.cell_start)
     return TrainingSet(
-        inputs=training_set.inputs[rows],
-        cell_start=start,
+        inputs=training_set.inputs[np.repeat(chosen, size)],
+        cell_start=np.concatenate(([0], np.cumsum(size[chosen]))),
         cell_factor=training_set.cell_factor[chosen],
         target=training_set.target[chosen],
         n_cells=max(count, round(training_set.n_cells * count / occupied)),
@@ -312,7 +311,9 @@ def some_cells(training_set: TrainingSet, count: int, seed: int) -> TrainingSet:
 
 
 def join(sets: Sequence[TrainingSet]) -> TrainingSet:
-    """Join the training sets of several boxes with equal cells into one."""
+    """Join the training sets of boxes with equal cells into one."""
+    if len(sets) == 1:
+        return sets[0]
     rows = np.cumsum([0, *(len(each.inputs) for each in sets)])
     cells = np.cumsum([0, *(each.n_cells for each in sets)])
 
