@@ -84,11 +84,12 @@ def test_the_comparison_has_every_model(ensembles, made):
         assert (results / "figures" / f"{name}.png").stat().st_size > 10_000
 
 
-def test_rounds_start_from_the_networks_of_the_papers_loss(made):
+@pytest.mark.parametrize("variant", ["fourier", "two_boxes", "four_boxes"])
+def test_rounds_start_from_the_networks_of_the_papers_loss(variant, made):
     """Of the same seeds, whose history they continue."""
     networks = made.root / "results/tiny/networks/box0/threshold/3Rf"
     for seed in (0, 1):
-        path = networks / f"fourier/seed{seed}.h5"
+        path = networks / f"{variant}/seed{seed}.h5"
         before = store.read(networks / f"full/seed{seed}.h5", Network)
         after = store.read(path, Network)
         np.testing.assert_array_equal(after.losses[: len(before.losses)], before.losses)
