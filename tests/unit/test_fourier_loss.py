@@ -240,6 +240,19 @@ def test_rounds_start_from_a_network_as_after_its_epochs(data, tmp_path):
     assert not np.array_equal(fresh.losses, whole.losses)
 
 
+def test_of_several_boxes_the_first_alone_has_the_epochs():
+    first, second = toy_box(3)[0], toy_box(4)[0]
+    both = join([first, second])
+    network = loop.train(both, settings(), seed=1)
+    epochs_only = loop.train(first, settings(fourier_rounds=0), seed=1)
+    after = loop.train(both, settings(), seed=1, initial=epochs_only)
+    np.testing.assert_array_equal(network.losses, after.losses)
+    for name, values in after.weights.items():
+        np.testing.assert_array_equal(network.weights[name], values)
+    alone = loop.train(first, settings(), seed=1, initial=epochs_only)
+    assert network.losses[-1] != alone.losses[-1]
+
+
 @pytest.mark.parametrize("changes", [{"epochs": 2}, {"width": 8}])
 def test_an_initial_network_of_other_settings_is_refused(data, changes):
     other = loop.train(data, settings(fourier_rounds=0, **changes), seed=1)

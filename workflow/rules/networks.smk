@@ -27,8 +27,7 @@ rule train_networks:
             + 16e-6 * BOX_PARTICLES * (n_training_boxes(wildcards) - 1),
             seconds=lambda wildcards: 1e-5
             * network_cost(wildcards.inputs)
-            * training_particles(wildcards)
-            * passes(wildcards.inputs)
+            * particles_seen(wildcards)
             * len(CONFIG.seeds),
         ),
     params:

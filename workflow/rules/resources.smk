@@ -55,22 +55,19 @@ def network_cost(inputs="full"):
     return (1 + chosen.hidden_layers) / 6 * max(1, chosen.width / 64) ** 2
 
 
-def passes(inputs):
-    """Passes over the particles of a training; full-batch evaluations have two forward passes."""
-    training = CONFIG.training_of(inputs)
-    epochs = 0 if CONFIG.starts_from(inputs) else training.epochs
-    return epochs + 1.5 * training.EVALUATIONS_PER_ROUND * training.fourier_rounds
-
-
 def n_training_boxes(wildcards):
     """Number of boxes that train an ensemble together."""
     return len(CONFIG.training_boxes(wildcards.train_box, wildcards.inputs))
 
 
-def training_particles(wildcards):
-    """Particles that one network of an ensemble is trained on."""
-    subsample = CONFIG.training_of(wildcards.inputs).subsample
-    return subsample * BOX_PARTICLES * n_training_boxes(wildcards)
+def particles_seen(wildcards):
+    """Particles times passes in the training of one network of an ensemble."""
+    training, boxes = CONFIG.training_of(wildcards.inputs), n_training_boxes(wildcards)
+    epochs = 0 if CONFIG.starts_from(wildcards.inputs) else training.epochs
+    with_epochs = 1 if training.fourier_rounds else boxes
+    # full-batch evaluations have two forward passes
+    evaluations = 1.5 * training.EVALUATIONS_PER_ROUND * training.fourier_rounds
+    return training.subsample * BOX_PARTICLES * (epochs * with_epochs + evaluations * boxes)
 
 
 def n_radii(wildcards):

@@ -609,7 +609,8 @@ class TrainingSettings(Section):
     fourier_rounds: Integer = Field(
         ge=0,
         description=f"Rounds of {EVALUATIONS_PER_ROUND} full-batch evaluations of the "
-        "Fourier-space loss, minimised with L-BFGS after the epochs; 0 trains as in the paper.",
+        "Fourier-space loss, minimised with L-BFGS after the epochs; 0 trains as in the paper. Of "
+        "boxes that train together all have the rounds, the first one alone the epochs.",
     )
     fourier_cut: PositiveNumber = Field(
         description="k_c of the filter exp(-(k/k_c)⁴) of this loss [h/Mpc]."

@@ -47,6 +47,19 @@ class DeviceCells:
             tensors = [torch.tensor(array, device=device) for array in arrays]
         return cls(*tensors, host_size=size, n_cells=training_set.n_cells)
 
+    def first(self, count: int, n_cells: int) -> "DeviceCells":
+        """Return views of the first `count` occupied cells, those of a grid of `n_cells`."""
+        rows = int(self.host_size[:count].sum())
+        return DeviceCells(
+            self.inputs[:rows],
+            self.start[:count],
+            self.size[:count],
+            self.factor[:count],
+            self.target[:count],
+            host_size=self.host_size[:count],
+            n_cells=n_cells,
+        )
+
     def trivial_loss(self) -> float:
         """Return the loss per cell of f = 1."""
         return torch.mean((self.factor * self.size - self.target).double() ** 2).item()

@@ -54,6 +54,8 @@ def train(
 ) -> Network:
     """Train one network with Adam on batches of random cells.
 
+    With rounds of the Fourier-space loss on several boxes the first box alone has the epochs.
+
     Parameters
     ----------
     training_set : TrainingSet
@@ -118,12 +120,12 @@ def train(
         for epoch in range(done + 1, run.rounds + 1):
             started = time.monotonic()
             if epoch <= epochs:
+                cells, rate = run.epoch_cells, run.learning_rate(epoch)
                 loss, mean_f = _train_epoch(run, step, epoch, steps)
-                rate = run.learning_rate(epoch)
             else:
+                cells, rate = run.cells, math.nan
                 loss, mean_f = _fourier_round(run, rounds, steps)
-                rate = math.nan
-            speed = len(run.cells.inputs) / (time.monotonic() - started)
+            speed = len(cells.inputs) / (time.monotonic() - started)
             record = (loss, mean_f, rate, run.validation_loss(epoch))
             for name, value in zip(HISTORY, record, strict=True):
                 run.history[name].append(value)
@@ -157,7 +159,7 @@ def _train_epoch(run: Run, step: Stepper, epoch: int, steps: tqdm) -> tuple[floa
 
     Losses and masses stay on the device until the end, so that steps on a GPU run asynchronously.
     """
-    cells, batches = run.cells, run.batches(epoch)
+    cells, batches = run.epoch_cells, run.batches(epoch)
     totals = [int(cells.host_size[batch].sum()) for batch in batches]
     order = torch.from_numpy(np.concatenate(batches)).to(cells.inputs.device)
     record = torch.empty(len(batches), 2, device=cells.inputs.device)
@@ -199,7 +201,7 @@ def _check_convergence(run: Run, epoch: int, losses: np.ndarray, loss: float) ->
     broken = np.flatnonzero(~np.isfinite(losses))
     if len(broken):
         what = f"the loss is not finite from step {broken[0] + 1} of {len(losses)} on"
-    elif epoch > 1 and loss > _DIVERGED * (trivial := run.cells.trivial_loss()):
+    elif epoch > 1 and loss > _DIVERGED * (trivial := run.epoch_cells.trivial_loss()):
         what = (
             f"the loss per cell is {loss:.3g}, over {_DIVERGED:g} times that of a constant f, "
             f"{trivial:.3g}"

@@ -28,11 +28,15 @@ HISTORY = ("loss_per_cell", "mean_f", "learning_rate", "validation_loss_per_cell
 
 @dataclass(frozen=True)
 class Run:
-    """State of one training."""
+    """State of one training.
+
+    `cells` are those of all boxes, `epoch_cells` those that have the epochs.
+    """
 
     settings: TrainingSettings
     seed: int
     cells: DeviceCells
+    epoch_cells: DeviceCells
     validation: DeviceCells | None
     network: HaloToMassNet
     trained: TrainedParameters
@@ -66,7 +70,7 @@ class Run:
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the cells of each batch of an epoch."""
-        n_cells = len(self.cells.host_size)
+        n_cells = len(self.epoch_cells.host_size)
         return make_batches(n_cells, self.settings, seed=self.seed, epoch=epoch)
 
     def validation_loss(self, epoch: int) -> float:
@@ -104,7 +108,9 @@ def start(
     training_set, validation, settings, seed, device, stop
         See `lagbias.training.loop.train`.
     """
-    cells = DeviceCells.on_device(training_set, device)
+    cells = epoch_cells = DeviceCells.on_device(training_set, device)
+    if settings.fourier_rounds and len(training_set.fields) > 1:
+        epoch_cells = cells.first(*training_set.cells_of_first_box())
     initial = torch.Generator().manual_seed(seed)
     network = HaloToMassNet(
         training_set.inputs.shape[1],
@@ -114,9 +120,9 @@ def start(
     ).to(device)
     trained = TrainedParameters(network, settings.combinations, initial)
     setup = ConstraintSetup(
-        occupied_cells=len(cells.size),
-        n_cells=cells.n_cells,
-        draw_sample=lambda: cells.draw_inputs(
+        occupied_cells=len(epoch_cells.size),
+        n_cells=epoch_cells.n_cells,
+        draw_sample=lambda: epoch_cells.draw_inputs(
             settings.constraint_sample, generator(seed, "constraint", 0)
         ),
         device=device,
@@ -125,6 +131,7 @@ def start(
         settings=settings,
         seed=seed,
         cells=cells,
+        epoch_cells=epoch_cells,
         validation=None if validation is None else DeviceCells.on_device(validation, device),
         network=network,
         trained=trained,

@@ -25,14 +25,14 @@ _COMPILED = ("normalise", "none")
 def steps_of(run: Run) -> Stepper:
     """Return the fastest steps for a training: compiled, or else of PyTorch."""
     fits = run.settings.loss == "squared" and run.settings.constraint in _COMPILED
-    if fits and fused_network.suits(run.cells.inputs, run.network.flat, run.network.layout):
+    if fits and fused_network.suits(run.epoch_cells.inputs, run.network.flat, run.network.layout):
         return compiled_steps(run)
     return pytorch_steps(run)
 
 
 def pytorch_steps(run: Run) -> Stepper:
     """Return steps by automatic differentiation, for any device, loss and constraint."""
-    cells, trained, flat = run.cells, run.trained, run.network.flat
+    cells, trained, flat = run.epoch_cells, run.trained, run.network.flat
 
     def step(epoch: int, chosen: torch.Tensor, total: int) -> torch.Tensor:
         sums, penalty = cells.sums(run.network, chosen, total)
@@ -52,7 +52,7 @@ def pytorch_steps(run: Run) -> Stepper:
 
 def compiled_steps(run: Run) -> Stepper:
     """Return the steps of `lagbias.training.cpu_kernels.training_step`, equal up to rounding."""
-    cells, optimiser, trained = run.cells, run.optimiser, run.trained
+    cells, optimiser, trained = run.epoch_cells, run.optimiser, run.trained
     packed = run.network.layout.packed(run.network.flat.detach().numpy())
     arrays = (cells.inputs, cells.start, cells.size, cells.factor, cells.target)
     data = training_step.Cells(

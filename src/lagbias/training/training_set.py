@@ -105,6 +105,11 @@ class TrainingSet:
                 f"position for each input."
             )
 
+    def cells_of_first_box(self) -> tuple[int, int]:
+        """Return how many occupied cells, and how many in all, are in the first box's grid."""
+        n_cells = self.n_cells // len(self.fields)
+        return int(np.searchsorted(self.cell_index, n_cells)), n_cells
+
 
 def build_training_set(
     subsample: Subsample, inputs: np.ndarray, halo_overdensity: np.ndarray
