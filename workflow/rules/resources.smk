@@ -64,10 +64,10 @@ def particles_seen(wildcards):
     """Particles times passes in the training of one network of an ensemble."""
     training, boxes = CONFIG.training_of(wildcards.inputs), n_training_boxes(wildcards)
     epochs = 0 if CONFIG.starts_from(wildcards.inputs) else training.epochs
-    with_epochs = 1 if training.fourier_rounds else boxes
     # full-batch evaluations have two forward passes
     evaluations = 1.5 * training.EVALUATIONS_PER_ROUND * training.fourier_rounds
-    return training.subsample * BOX_PARTICLES * (epochs * with_epochs + evaluations * boxes)
+    passes = epochs * training.boxes_with_epochs(boxes) + evaluations * boxes
+    return training.subsample * BOX_PARTICLES * passes
 
 
 def n_radii(wildcards):

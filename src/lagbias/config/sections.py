@@ -638,6 +638,10 @@ class TrainingSettings(Section):
             )
         return self
 
+    def boxes_with_epochs(self, boxes: int) -> int:
+        """Return how many of the boxes that train together have the epochs, the first ones."""
+        return min(1, boxes) if self.fourier_rounds else boxes
+
     def networks_at_once(self, box_particles: float, threads: int = 1) -> int:
         """Return the number of networks whose sub-samples a job holds in memory together.
 

@@ -109,7 +109,8 @@ def start(
         See `lagbias.training.loop.train`.
     """
     cells = epoch_cells = DeviceCells.on_device(training_set, device)
-    if settings.fourier_rounds and len(training_set.fields) > 1:
+    boxes = len(training_set.fields)
+    if settings.boxes_with_epochs(boxes) < boxes:
         epoch_cells = cells.first(*training_set.cells_of_first_box())
     initial = torch.Generator().manual_seed(seed)
     network = HaloToMassNet(
