@@ -111,7 +111,9 @@ models: figures beyond
 	  --description "As wu2023-3Rf, with the Fourier-space loss after the epochs, on four boxes that train together."
 	cd $(WEIGHTS) && sha256sum *.safetensors > SHA256SUMS
 	mkdir -p docs/models
-	for name in wu2023-1Rf wu2023-3Rf wu2023-3Rf-pc2 recommended-1Rf recommended-3Rf; do $(BIN)/lagbias show $$name > docs/models/$$name.md; done
+	for file in $(WEIGHTS)/*.safetensors; do \
+	  name=$$(basename $$file .safetensors); $(BIN)/lagbias show $$name > docs/models/$$name.md; \
+	done
 
 # this documentation as a site: docs/_build/html/index.html
 docs: setup

@@ -3,12 +3,13 @@
 Two boxes of 250 Mpc/h leave ⟨P_model/P_h⟩ at k < 0.1 h/Mpc uncertain by 0.009, eight by half of it
 (`box_variance.py`). The workflow makes what is missing in the run ``embedded``, beside the
 artefacts of ``make figures`` and ``make beyond``, whose networks it uses, and continues where it
-was. The table has means over the boxes and their standard errors.
+was. The table has means over the boxes and their standard errors, and the range of the networks'
+means.
 
     python benchmarks/eight_boxes.py
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,12 @@ from shared import make
 
 from lagbias.artefacts import store
 from lagbias.bias.comparison import Comparison
-from lagbias.bias.comparison_summary import OverBoxes, model_name, summarise
+from lagbias.bias.comparison_summary import ModelSummary, OverBoxes, model_name, summarise
 from lagbias.bias.spectra import Spectra
 from lagbias.cli.configfile import load
 from lagbias.config.checks import BASELINES
 from lagbias.runtime.atomic import write_text
 from lagbias.runtime.markdown import markdown_table
-from lagbias.stages.tabulate_comparison import POWER_COLUMNS, higher_order_columns
 
 BEYOND = Path(__file__).parents[1] / "config" / "beyond.yaml"
 CONFIG = load(BEYOND)
@@ -46,11 +46,14 @@ def main() -> None:
     targets = [path for each in (comparisons, spectra) for some in each.values() for path in some]
     make(targets, [BEYOND, config], THREADS)
     rows = [
-        row(*model, [store.read(path, Comparison) for path in files])
-        | range_of([store.read(path, Spectra) for path in spectra.get(model, ())])
+        row(
+            *model,
+            summarise([store.read(path, Comparison) for path in files]),
+            [store.read(path, Spectra) for path in spectra.get(model, ())],
+        )
         for model, files in comparisons.items()
     ]
-    print(markdown_table(list(rows[0]), (each.values() for each in rows)))
+    print(markdown_table(["model", "set", *COLUMNS, "range"], rows))
 
 
 def paths(kind: str, models: Mapping[str, Iterable[str]]) -> dict[tuple[str, str], list[str]]:
@@ -63,25 +66,43 @@ def paths(kind: str, models: Mapping[str, Iterable[str]]) -> dict[tuple[str, str
     }
 
 
-def row(inputs: str, name: str, comparisons: Sequence[Comparison]) -> dict[str, str]:
-    """Return the cells of a model by their columns, as in ``beyond.md``."""
-    summary = summarise(comparisons)
-    columns = POWER_COLUMNS | higher_order_columns(summary)
-    numbers = {title: cell(value(summary)) for title, value in columns.items()}
-    return {"model": model_name(inputs), "smoothing set": name} | numbers
+def row(inputs: str, name: str, summary: ModelSummary, networks: Sequence[Spectra]) -> list[str]:
+    """Return the cells of a model.
 
-
-def range_of(networks: Sequence[Spectra]) -> dict[str, str]:
-    """Return the range over networks, if any, of ⟨P_model/P_h⟩, k < 0.1, averaged over boxes."""
+    The last one is the range over networks, if any, of ⟨P_model/P_h⟩, k < 0.1, averaged over boxes.
+    """
     means = [on_box.mean_ratios(0.1) for on_box in networks]
-    return {"range of networks": cell(np.ptp(np.mean(means, axis=0)) if means else np.nan)}
+    of_networks = f"{np.ptp(np.mean(means, axis=0)):.4f}" if means else "–"
+    numbers = [cell(summary) for cell in COLUMNS.values()]
+    return [model_name(inputs), name, *numbers, of_networks]
 
 
-def cell(value: OverBoxes | float) -> str:
-    """Write a number, with its standard error if it is a mean over boxes; a dash for NaN."""
-    if isinstance(value, OverBoxes):
-        return f"{cell(value.mean)} ± {cell(np.std(value.boxes, ddof=1) / len(value.boxes) ** 0.5)}"
-    return "–" if np.isnan(value) else f"{value:.5f}"
+def with_error(value: OverBoxes) -> str:
+    """Write a mean over boxes with its standard error."""
+    return f"{value.mean:.3f} ± {np.std(value.boxes, ddof=1) / len(value.boxes) ** 0.5:.3f}"
+
+
+def means_of(*values: OverBoxes, digits: int = 3) -> str:
+    """Write means over boxes."""
+    return ", ".join(f"{value.mean:.{digits}f}" for value in values)
+
+
+#: What the columns show. Deviations are of the spectra summed over boxes.
+COLUMNS: Mapping[str, Callable[[ModelSummary], str]] = {
+    "⟨P_model/P_h⟩, k < 0.1": lambda s: with_error(s.ratio),
+    "largest deviation to k = 0.3, to 0.6": lambda s: (
+        f"{100 * s.ratio_deviation_to_0_3:.1f} %, {100 * s.ratio_deviation_to_0_6:.1f} %"
+    ),
+    "⟨P_hm/P_h⟩, k < 0.1": lambda s: with_error(s.cross_ratio),
+    "⟨P_uncorr/P_h⟩, k < 0.1, 0.1 to 0.3": lambda s: means_of(
+        s.uncorrelated, s.uncorrelated_0_1_to_0_3, digits=4
+    ),
+    "error power over shot noise, k < 0.1, 0.1 to 0.3": lambda s: means_of(
+        s.error_power, s.error_power_0_1_to_0_3
+    ),
+    "skewness, 10 Mpc/h": lambda s: with_error(s.skewness_ratio["10"]),
+    "bispectrum": lambda s: with_error(s.bispectrum["all"]),
+}
 
 
 if __name__ == "__main__":

@@ -15,13 +15,7 @@ from lagbias.runtime.atomic import write_text
 from lagbias.runtime.markdown import markdown_table
 from lagbias.schema.labels import EvaluationLabels
 
-__all__ = [
-    "POWER_COLUMNS",
-    "as_json",
-    "as_markdown",
-    "higher_order_columns",
-    "tabulate_comparison",
-]
+__all__ = ["as_json", "as_markdown", "tabulate_comparison"]
 
 _INTRODUCTION = (
     "Mean over the boxes {boxes} and, in brackets, each of them. ⟨·⟩ is the mean over modes, k is "
@@ -73,8 +67,8 @@ def as_markdown(summaries: Sequence[ModelSummary], run: str) -> str:
         raise ValueError(f"Models were compared on the boxes {boxes}; compare all on the same.")
     lines = [f"# Models of the run {run}", "", _INTRODUCTION.format(boxes=" and ".join(boxes[0]))]
     tables = {
-        "Power spectra": POWER_COLUMNS,
-        "Densities and bispectra": higher_order_columns(summaries[0]),
+        "Power spectra": _POWER_COLUMNS,
+        "Densities and bispectra": _higher_order_columns(summaries[0]),
     }
     for title, columns in tables.items():
         rows = (
@@ -88,7 +82,7 @@ def as_markdown(summaries: Sequence[ModelSummary], run: str) -> str:
 
 _Column = Callable[[ModelSummary], OverBoxes | float]
 #: What the columns of power spectra show.
-POWER_COLUMNS: Mapping[str, _Column] = {
+_POWER_COLUMNS: Mapping[str, _Column] = {
     "⟨P_model/P_h⟩, k < 0.1": lambda s: s.ratio,
     "mode scatter": lambda s: s.ratio_scatter.mean,
     "range of networks": lambda s: s.ratio_range,
@@ -104,7 +98,7 @@ POWER_COLUMNS: Mapping[str, _Column] = {
 }
 
 
-def higher_order_columns(summary: ModelSummary) -> Mapping[str, _Column]:
+def _higher_order_columns(summary: ModelSummary) -> Mapping[str, _Column]:
     """Return the columns of the densities, for each radius, and of the bispectra."""
     columns: dict[str, _Column] = {}
     for radius in summary.wasserstein:
