@@ -16,7 +16,7 @@ class Sizes:
     radii : tuple of float
         Smoothing radii R_f [Mpc/h].
     batches, paper_batches : int
-        Batches of one epoch: of 60 cells with 36 particles each (about the default run), and of
+        Batches of one epoch: of 40 cells with 30 particles each (the default run), and of
         `paper_cells` cells with 15.5 each (the paper).
     paper_cells : int
         Cells of a paper-like batch.

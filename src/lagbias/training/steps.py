@@ -16,9 +16,9 @@ __all__ = ["Stepper", "compiled_steps", "pytorch_steps", "steps_of"]
 #: Takes epoch, indices of the batch's cells and number of their particles; returns the loss and the
 #: sum of 1 + δ_model, shape (2,).
 Stepper = Callable[[int, torch.Tensor, int], torch.Tensor]
-#: Values of a batch up to this size are kept for its backward pass, the others computed again
-#: [bytes]. To keep them all is faster only where each core has 8 GB/s of memory traffic.
-KEPT = 1 << 28
+#: Values of a batch up to this size, those of the paper's batches, are kept for its backward pass,
+#: the others computed again [bytes].
+KEPT = 1 << 29
 _COMPILED = ("normalise", "none")
 
 
