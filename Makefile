@@ -109,6 +109,8 @@ models: figures beyond
 	$(BIN)/lagbias export $(TRAINED)/3Rf/four_boxes --output $(WEIGHTS)/recommended-3Rf.safetensors \
 	  --name recommended-3Rf \
 	  --description "As wu2023-3Rf, with the Fourier-space loss after the epochs, on four boxes that train together."
+	$(BIN)/lagbias export $(TRAINED)/5Rf_fine/four_boxes --output $(WEIGHTS)/recommended-5Rf_fine.safetensors \
+	  --name recommended-5Rf_fine --description "As recommended-3Rf, with five smoothing radii (set 5Rf_fine of Wu et al. 2023)."
 	cd $(WEIGHTS) && sha256sum *.safetensors > SHA256SUMS
 	mkdir -p docs/models
 	for file in $(WEIGHTS)/*.safetensors; do \

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import erf, lambertw
+from scipy.special import erf, lambertw, ndtri
+from scipy.stats import poisson
 
 from lagbias.cosmology import CRITICAL_DENSITY
 from lagbias.grids.periodic import wrap
@@ -19,6 +20,10 @@ __all__ = ["Galaxies", "Occupation", "concentration", "populate", "virial_radius
 
 #: Mean density of a halo inside of its virial radius [critical density].
 _OVERDENSITY = 200.0
+#: Halos within a cell of this size [Mpc/h] have equal random numbers.
+_KEY_CELL = 0.05
+#: Increment of SplitMix64, an array for arithmetic modulo 2⁶⁴.
+_GOLDEN = np.array([0x9E3779B97F4A7C15], np.uint64)
 #: Newton's constant [(km/s)² Mpc / Msun]; factors of h cancel.
 _GRAVITY = 4.30091e-9
 
@@ -83,7 +88,7 @@ def populate(
     box_size: float,
     omega_m: float,
     redshift: float,
-    random: np.random.Generator,
+    seed: int,
 ) -> Galaxies:
     """Draw the galaxies of halos.
 
@@ -98,7 +103,9 @@ def populate(
         Side L of the periodic box [Mpc/h].
     omega_m, redshift : float, keyword-only
         Of the flat ΛCDM model, and of the halos.
-    random : numpy.random.Generator, keyword-only
+    seed : int, keyword-only
+        Of the random numbers, which belong to the places of halos: a halo that is missing from a
+        catalogue, or moved by rounding, leaves the galaxies of the others as they are.
 
     Returns
     -------
@@ -108,21 +115,50 @@ def populate(
         each axis, with R200c in physical units: that of a singular isothermal sphere.
     """
     mass = mass.astype(np.float64)
-    centrals = np.flatnonzero(random.random(len(mass)) < occupation.centrals(mass))
-    halo = np.repeat(np.arange(len(mass)), random.poisson(occupation.satellites(mass)))
+    keys = _keys(position, seed)
+    centrals = np.flatnonzero(_uniform(keys, 0) < occupation.centrals(mass))
+    count = poisson.ppf(_uniform(keys, 1), occupation.satellites(mass)).astype(np.int64)
+    halo = np.repeat(np.arange(len(mass)), count)
+    of_halo = np.arange(len(halo)) - (np.cumsum(count) - count)[halo]
+    of_satellites = _mix(keys[halo] + _GOLDEN * (of_halo + 3).astype(np.uint64))
     radius = virial_radius(mass[halo], omega_m=omega_m, redshift=redshift)
-    distance = radius * _nfw_radius(random.random(len(halo)), concentration(mass[halo], redshift))
-    direction = random.standard_normal((len(halo), 3))
+    enclosed = _uniform(of_satellites, 0)
+    distance = radius * _nfw_radius(enclosed, concentration(mass[halo], redshift))
+    direction, motion = (
+        np.stack([ndtri(_uniform(of_satellites, number)) for number in numbers], axis=1)
+        for numbers in ((1, 2, 3), (4, 5, 6))
+    )
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     satellites = wrap(position[halo] + distance[:, None] * direction, box_size)
     dispersion = np.sqrt(_GRAVITY * mass[halo] * (1.0 + redshift) / (2.0 * radius))
-    peculiar = velocity[halo] + dispersion[:, None] * random.standard_normal((len(halo), 3))
+    peculiar = velocity[halo] + dispersion[:, None] * motion
     return Galaxies(
         position=np.concatenate([position[centrals], satellites]),
         velocity=np.concatenate([velocity[centrals], peculiar.astype(np.float32)]),
         halo=np.concatenate([centrals, halo]),
         n_centrals=len(centrals),
     )
+
+
+def _keys(position: np.ndarray, seed: int) -> np.ndarray:
+    """Return a uint64 (H,) for each of the positions (H, 3) [Mpc/h], a hash of its cell."""
+    keys = np.full(len(position), seed, np.uint64)
+    for cell in np.floor(position.astype(np.float64) / _KEY_CELL).astype(np.uint64).T:
+        keys = _mix(keys + _GOLDEN * (cell + np.uint64(1)))
+    return keys
+
+
+def _uniform(keys: np.ndarray, number: int) -> np.ndarray:
+    """Return random number `number` of each key, float64 in (0, 1)."""
+    bits = _mix(keys + _GOLDEN * np.uint64(number + 1))
+    return ((bits >> np.uint64(11)) + 0.5) * 2.0**-53
+
+
+def _mix(state: np.ndarray) -> np.ndarray:
+    """Return the output of SplitMix64 (Steele et al. 2014, OOPSLA 453) for uint64 states."""
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
 
 
 def _nfw_radius(enclosed: np.ndarray, concentration: np.ndarray) -> np.ndarray:

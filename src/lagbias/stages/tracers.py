@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -53,8 +52,7 @@ def tracers_of(halos: Halos, sample: HaloSample) -> Tracers:
         box_size=halos.box_size,
         omega_m=float(halos.attributes["omega_m"]),
         redshift=float(halos.attributes["redshift"]),
-        # other boxes draw other numbers
-        random=np.random.default_rng((seed, zlib.crc32(np.ascontiguousarray(position)))),
+        seed=seed,
     )
     if not len(galaxies.halo):
         raise ValueError(
