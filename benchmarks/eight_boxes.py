@@ -24,6 +24,7 @@ from lagbias.cli.configfile import load
 from lagbias.config.checks import BASELINES
 from lagbias.runtime.atomic import write_text
 from lagbias.runtime.markdown import markdown_table
+from lagbias.schema.labels import WITH_TRANSFER
 
 BEYOND = Path(__file__).parents[1] / "config" / "beyond.yaml"
 CONFIG = load(BEYOND)
@@ -32,6 +33,7 @@ BOXES = {f"box{number}": 3100 + number for number in range(10, 18)}
 NETWORKS = {
     "full": CONFIG.threshold_sets(),
     **{name: variant.sets for name, variant in CONFIG.beyond.variants.items()},
+    **{name + WITH_TRANSFER: sets for name, sets in CONFIG.beyond.transfer.items()},
 }
 MODELS = NETWORKS | {name: [CONFIG.beyond.baseline_set] for name in BASELINES}
 THREADS = 2

@@ -5,13 +5,22 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lagbias.bias.power_transfer import power_transfer
     from lagbias.model.fields import halo_overdensity
     from lagbias.model.fitting import fit
     from lagbias.model.loading import load
     from lagbias.model.model import Model
     from lagbias.model.simulation import simulate_box
 
-__all__ = ["Model", "__version__", "fit", "halo_overdensity", "load", "simulate_box"]
+__all__ = [
+    "Model",
+    "__version__",
+    "fit",
+    "halo_overdensity",
+    "load",
+    "power_transfer",
+    "simulate_box",
+]
 
 try:
     __version__ = version("lagbias")
@@ -24,6 +33,7 @@ _MODULES = {
     "fit": "lagbias.model.fitting",
     "halo_overdensity": "lagbias.model.fields",
     "load": "lagbias.model.loading",
+    "power_transfer": "lagbias.bias.power_transfer",
     "simulate_box": "lagbias.model.simulation",
 }
 

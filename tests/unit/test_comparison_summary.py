@@ -158,7 +158,12 @@ def test_mixed_comparisons_are_refused(toys):
 
 @pytest.mark.parametrize(
     ("inputs", "name"),
-    [("full", "networks as in the paper"), ("two_boxes", "networks, two boxes")],
+    [
+        ("full", "networks as in the paper"),
+        ("two_boxes", "networks, two boxes"),
+        ("full_transfer", "networks as in the paper, transfer function"),
+        ("transfer", "polynomial, transfer functions"),
+    ],
 )
 def test_names_of_models(inputs, name):
     assert model_name(inputs) == name

@@ -152,7 +152,7 @@ def test_halos_keep_their_galaxies_when_others_are_missing_or_rounded():
     without, _ = draw(position[1:], mass[1:])
     np.testing.assert_array_equal(every[np.sort(halo) > 0], without)
     # at most 10 of 3000 halos cross a border between cells of 0.05 Mpc/h
-    moved, halo_of_moved = draw(position + np.float32(1e-5), mass)
+    _, halo_of_moved = draw(position + np.float32(1e-5), mass)
     numbers = (np.bincount(each, minlength=3000) for each in (halo, halo_of_moved))
     assert np.count_nonzero(np.subtract(*numbers)) <= 10
 

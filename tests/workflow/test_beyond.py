@@ -33,6 +33,17 @@ def ensembles(chosen):
 
 
 @pytest.fixture(scope="module")
+def with_transfer(chosen):
+    """Of each ensemble that also has a transfer function: how many boxes train it."""
+    joint = {name: len(v.get("joint", [])) for name, v in chosen["variants"].items()}
+    return [
+        1 + joint.get(name, 0)
+        for name, sets in chosen["transfer"].items()
+        for _ in range(len(sets))
+    ]
+
+
+@pytest.fixture(scope="module")
 def checkout(shared_checkout):
     """A checkout without results."""
     return shared_checkout("beyond")
@@ -44,16 +55,18 @@ def plan(checkout):
     return checkout.plan(*FILES, "--", "beyond")
 
 
-def test_all_models_are_compared_on_all_boxes(chosen, ensembles, plan):
+def test_all_models_are_compared_on_all_boxes(chosen, ensembles, with_transfer, plan):
     joint = {box for variant in chosen["variants"].values() for box in variant.get("joint", [])}
     boxes = len(chosen["validation"])
     assert plan["simulate_box"] == 2 + len(joint) + boxes
     # of other tracers, those that the best networks start from
     assert plan["train_networks"] == ensembles + len(chosen["samples"])
     assert plan["fit_baselines"] == 1
-    assert plan["predict_spectra"] == ensembles * boxes
+    assert plan["predict_spectra"] == ensembles * boxes + sum(with_transfer)
+    assert plan["apply_transfer"] == len(with_transfer) * boxes
     assert plan["predict_baselines"] == boxes
-    assert plan["compare_fields"] == (ensembles + BASELINES + FORMULA) * boxes
+    models = ensembles + len(with_transfer) + BASELINES + FORMULA
+    assert plan["compare_fields"] == models * boxes
     assert plan["gradient_pca"] == plan["fit_surface"] == plan["tabulate_surface"] == 1
     assert plan["predict_formula"] == boxes
     assert plan["predict_multipoles"] == boxes
@@ -76,10 +89,12 @@ def made(finished, tmp_path_factory):
     return done
 
 
-def test_the_comparison_has_every_model(ensembles, made):
+def test_the_comparison_has_every_model(ensembles, with_transfer, made):
     results = made.root / "results/tiny"
     rows = json.loads((results / "beyond.json").read_text())["models"]
-    assert len(rows) == ensembles + BASELINES + FORMULA
+    assert len(rows) == ensembles + len(with_transfer) + BASELINES + FORMULA
+    labels = [row["inputs"] for row in rows]
+    assert labels.count("four_boxes_transfer") == labels.count("four_boxes") == 2
     for name in BEYOND_FIGURES:
         assert (results / "figures" / f"{name}.png").stat().st_size > 10_000
 

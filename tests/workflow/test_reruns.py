@@ -143,10 +143,12 @@ OF_FEATURES = {"fit_whitening", "train_networks", "least_squares", "predict_leas
                 "predict_least_squares",
                 "predict_baselines",
                 "predict_formula",
+                "apply_transfer",
                 "compare_fields",
                 "check_claims",
             },
         ),
+        ("bias.power_transfer", {"apply_transfer"}),
         ("bias.component_fit", {"gradient_pca"}),
         (
             "bias.least_squares",

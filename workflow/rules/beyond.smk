@@ -181,6 +181,33 @@ rule tabulate_surface:
         "../scripts/tabulate_surface.py"
 
 
+rule apply_transfer:
+    input:
+        on_training_boxes=spectra_on_training_boxes,
+        spectra=pattern("spectra", inputs="{networks}"),
+        field=pattern("model_fields", inputs="{networks}"),
+    output:
+        spectra=pattern("spectra", inputs="{networks}" + WITH_TRANSFER),
+        field=pattern("model_fields", inputs="{networks}" + WITH_TRANSFER),
+    log:
+        log_of("apply_transfer", pattern("spectra", inputs="{networks}")),
+    benchmark:
+        benchmark_of("apply_transfer", pattern("spectra", inputs="{networks}"))
+    wildcard_constraints:
+        networks=any_of(BEYOND.transfer),
+    threads: threads_for(EVALUATION_CELLS)
+    resources:
+        **needs(
+            megabytes=220 + 30e-6 * EVALUATION_CELLS, seconds=1e-7 * EVALUATION_CELLS
+        ),
+    params:
+        code=code("apply_transfer"),
+    message:
+        "transfer function of {wildcards.smoothing_set} ({wildcards.networks}) of {wildcards.train_box} on {wildcards.box}"
+    script:
+        "../scripts/apply_transfer.py"
+
+
 rule compare_fields:
     input:
         model_field=pattern("model_fields"),

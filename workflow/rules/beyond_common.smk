@@ -1,6 +1,7 @@
 # Which models the comparison beyond the paper has, and the paths of their artefacts.
 
 from lagbias.config.checks import BASELINES, BEYOND_FIGURES
+from lagbias.schema.labels import WITH_TRANSFER
 
 BEYOND = CONFIG.beyond
 # what models are named by in paths, and the sets of each
@@ -8,6 +9,7 @@ COMPARED_NETWORKS = {
     "full": CONFIG.threshold_sets(),
     "pc2": [CONFIG.figure_sets.multi_scale],
     **{name: variant.sets for name, variant in BEYOND.variants.items()},
+    **{f"{name}{WITH_TRANSFER}": sets for name, sets in BEYOND.transfer.items()},
 }
 COMPARED_BASELINES = dict.fromkeys(BASELINES, [BEYOND.baseline_set])
 COMPARED_FORMULA = {"formula": [CONFIG.figure_sets.multi_scale]}
@@ -56,6 +58,13 @@ def spectra_of_comparison():
         *on_comparison_boxes("spectra", COMPARED_NETWORKS),
         *of_best("spectra", BEYOND.samples),
     ]
+
+
+def spectra_on_training_boxes(wildcards):
+    """Input function: spectra of the networks `networks` on the boxes that train them."""
+    inputs = wildcards.networks
+    boxes = CONFIG.training_boxes(wildcards.train_box, inputs)
+    return paths("spectra", **{**wildcards, "inputs": inputs, "box": boxes})
 
 
 def of_best_boxes(kind):

@@ -8,7 +8,7 @@ import numpy as np
 from lagbias.bias.comparison import Comparison
 from lagbias.bias.spectra import Spectra
 from lagbias.grids.bispectrum import equilateral, squeezed
-from lagbias.schema.labels import EvaluationLabels
+from lagbias.schema.labels import WITH_TRANSFER, EvaluationLabels
 
 __all__ = [
     "MODEL_NAMES",
@@ -109,6 +109,9 @@ class ModelSummary:
 
 def model_name(inputs: str) -> str:
     """Return what a model is called, such as "networks, two boxes" for the variant two_boxes."""
+    networks = inputs.removesuffix(WITH_TRANSFER)
+    if networks != inputs:
+        return f"{model_name(networks)}, transfer function"
     return MODEL_NAMES.get(inputs, f"networks, {inputs.replace('_', ' ')}")
 
 

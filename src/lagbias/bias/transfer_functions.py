@@ -18,7 +18,14 @@ from lagbias.grids.power import cross_power
 from lagbias.schema import fields
 from lagbias.schema.labels import EnsembleLabels
 
-__all__ = ["BinnedProducts", "TransferFunctions", "binned_products", "model_field", "solve"]
+__all__ = [
+    "BinnedProducts",
+    "TransferFunctions",
+    "apply",
+    "binned_products",
+    "model_field",
+    "solve",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +105,7 @@ def model_field(
 ) -> np.ndarray:
     """Apply transfer functions to the basis fields of any box.
 
-    β is interpolated linearly in |k| and constant beyond the first and last bin.
+    β is interpolated as in `apply`.
 
     Parameters
     ----------
@@ -115,14 +122,46 @@ def model_field(
     ndarray, float32, shape (n, n, n)
         δ_model, dimensionless.
     """
-    n = basis.shape[1]
+    return apply(transfer.k, transfer.beta, basis, box_size=box_size, threads=threads)
+
+
+def apply(
+    k: np.ndarray,
+    factors: np.ndarray,
+    grids: np.ndarray,
+    *,
+    box_size: float,
+    threads: int = 1,
+) -> np.ndarray:
+    """Return the field of Σ_i factor_i(|k|) F_i(k).
+
+    Parameters
+    ----------
+    k : ndarray, shape (b,)
+        Wavenumbers of the factors [h/Mpc], between which they are interpolated linearly, and beyond
+        which they are constant.
+    factors : ndarray, shape (m, b)
+        Dimensionless.
+    grids : ndarray, float32, shape (m, n, n, n)
+        The fields F_i, dimensionless.
+    box_size : float, keyword-only
+        Side L of the periodic box [Mpc/h].
+    threads : int, keyword-only
+        Threads of the transforms.
+
+    Returns
+    -------
+    ndarray, float32, shape (n, n, n)
+        Dimensionless.
+    """
+    n = grids.shape[1]
     fft = RealFFT(n, threads=threads)
     kx, ky, kz = wavenumbers(n, box_size)
     modes, total = fft.empty_modes(), fft.empty_modes()
     total[...] = 0.0
-    for beta, field in zip(transfer.beta, basis, strict=True):
+    for factor, field in zip(factors, grids, strict=True):
         fft.forward(field, out=modes)
         for x in range(n):  # plane by plane to save memory
-            k = np.sqrt(kx[x] ** 2 + ky[0] ** 2 + kz[0] ** 2)
-            total[x] += np.interp(k, transfer.k, beta).astype(np.float32) * modes[x]
+            of_plane = np.sqrt(kx[x] ** 2 + ky[0] ** 2 + kz[0] ** 2)
+            total[x] += np.interp(of_plane, k, factor).astype(np.float32) * modes[x]
     return fft.inverse(total)

@@ -708,6 +708,12 @@ class BeyondSettings(Section):
     variants: dict[Name, BeyondVariant] = Field(
         min_length=1, description="Networks trained otherwise, by a name of your choice."
     )
+    transfer: dict[Name, list[Name]] = Field(
+        default_factory=dict,
+        description="Sets of networks, `full` or one of the variants, that are also compared with "
+        "a transfer function T(k), which gives them the power of the halos in the boxes that "
+        "train them.",
+    )
     best: Name = Field(description="The one of these that the figures show as the best.")
     samples: list[Name] = Field(
         default_factory=list,

@@ -18,6 +18,7 @@ __all__ = [
     "correlation_coefficient",
     "cross_power",
     "geometry",
+    "mean_wavenumbers",
     "mode_weighted_mean",
     "uncorrelated_power",
 ]
@@ -84,14 +85,22 @@ def cross_power(modes_a: np.ndarray, modes_b: np.ndarray, box_size: float) -> Po
         product = a.real.astype(np.float64) * b.real + a.imag.astype(np.float64) * b.imag
         bins = bin_of[x_squared + plane].ravel()
         total += np.bincount(bins, (weight * product).ravel(), len(total))
-    n_modes, sum_n = (sums[inside] for sums in _mode_counts(n))
-    fundamental = 2.0 * np.pi / box_size
+    n_modes = _mode_counts(n)[0][inside]
     return PowerSpectrum(
-        k=fundamental * np.arange(1, n // 2 + 1),
-        mean_k=fundamental * sum_n / n_modes,
+        k=2.0 * np.pi / box_size * np.arange(1, n // 2 + 1),
+        mean_k=mean_wavenumbers(n, box_size),
         power=total[inside] / n_modes * box_size**3 / float(n) ** 6,
         n_modes=n_modes.astype(np.int64),
     )
+
+
+def mean_wavenumbers(n: int, box_size: float) -> np.ndarray:
+    """Return the mean wavenumber of the modes in each bin [h/Mpc], of a grid of n nodes per side.
+
+    `box_size` is its side [Mpc/h]; the result is float64, of shape (n // 2,).
+    """
+    n_modes, sum_n = (sums[1 : n // 2 + 1] for sums in _mode_counts(n))
+    return 2.0 * np.pi / box_size * sum_n / n_modes
 
 
 def uncorrelated_power(

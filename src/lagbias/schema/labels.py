@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 from lagbias.schema import fields
 
-__all__ = ["EnsembleLabels", "EvaluationLabels"]
+__all__ = ["WITH_TRANSFER", "EnsembleLabels", "EvaluationLabels"]
+
+#: What follows the inputs of networks, such as ``full``, where a transfer function is applied
+#: (`lagbias.bias.power_transfer`).
+WITH_TRANSFER = "_transfer"
 
 
 @dataclass(frozen=True, kw_only=True)

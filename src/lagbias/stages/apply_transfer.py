@@ -1,0 +1,29 @@
+"""Field and spectra of an ensemble on one box, with the power of the halos that trained it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lagbias.artefacts import store
+from lagbias.bias.power_transfer import power_transfer
+from lagbias.bias.prediction import ModelField
+from lagbias.bias.spectra import Spectra
+
+__all__ = ["apply_transfer"]
+
+
+def apply_transfer(
+    on_training_boxes: Sequence[str | Path],
+    spectra: str | Path,
+    field: str | Path,
+    *,
+    threads: int,
+) -> tuple[Spectra, ModelField]:
+    """Apply the transfer function of an ensemble, from its spectra on the boxes that train it.
+
+    The result has the labels of the ensemble without it; its field has no training cells.
+    """
+    transfer = power_transfer([store.read(path, Spectra) for path in on_training_boxes])
+    model = store.read(field, ModelField)
+    evaluation = transfer.apply(model.evaluation, box_size=model.box_size, threads=threads)
+    without_cells = ModelField(evaluation=evaluation, box_size=model.box_size)
+    return transfer.apply_to_spectra(store.read(spectra, Spectra)), without_cells
