@@ -47,7 +47,7 @@ def boxes():
     return [measured(seed, amplitudes=(0.8, 1.2)) for seed in (1, 2)]
 
 
-def test_the_spectra_summed_over_the_training_boxes_have_the_power_of_the_halos(boxes):
+def test_the_spectra_summed_over_the_boxes_have_the_power_of_the_halos(boxes):
     spectra = [of_box for of_box, _ in boxes]
     transfer = lagbias.power_transfer(spectra)
     filtered = [transfer.apply_to_spectra(of_box) for of_box in spectra]

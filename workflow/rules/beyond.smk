@@ -183,7 +183,11 @@ rule tabulate_surface:
 
 rule apply_transfer:
     input:
-        on_training_boxes=spectra_on_training_boxes,
+        fitted_to=expand(
+            pattern("spectra", inputs="{networks}"),
+            box=BEYOND.transfer_boxes,
+            allow_missing=True,
+        ),
         spectra=pattern("spectra", inputs="{networks}"),
         field=pattern("model_fields", inputs="{networks}"),
     output:

@@ -60,13 +60,6 @@ def spectra_of_comparison():
     ]
 
 
-def spectra_on_training_boxes(wildcards):
-    """Input function: spectra of the networks `networks` on the boxes that train them."""
-    inputs = wildcards.networks
-    boxes = CONFIG.training_boxes(wildcards.train_box, inputs)
-    return paths("spectra", **{**wildcards, "inputs": inputs, "box": boxes})
-
-
 def of_best_boxes(kind):
     """Input function: artefacts of the boxes that train the best networks, box after box."""
     return lambda wildcards: of_training_boxes(kind)(

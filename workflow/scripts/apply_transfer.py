@@ -1,4 +1,4 @@
-"""Field and spectra of an ensemble on one box, with the power of the halos that trained it."""
+"""Field and spectra of an ensemble on one box, times a transfer function."""
 
 from lagbias.schema.labels import WITH_TRANSFER
 from lagbias.stages import job
@@ -6,7 +6,7 @@ from lagbias.stages.apply_transfer import apply_transfer
 
 with job.start(snakemake) as task:
     spectra, field = apply_transfer(
-        task.input.on_training_boxes, task.input.spectra, task.input.field, threads=task.threads
+        task.input.fitted_to, task.input.spectra, task.input.field, threads=task.threads
     )
     inputs = task.labels["networks"] + WITH_TRANSFER
     task.write(spectra, task.output.spectra, inputs=inputs)

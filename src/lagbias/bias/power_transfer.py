@@ -1,9 +1,10 @@
 """A transfer function that gives the field of networks the power of the halos.
 
-δ(k) → T(|k|) δ(k) with T² = Σ P_h / Σ P_model over the boxes that train. No f of particles has the
-power of the halos at all k: its field is that of whole particle clouds, and a regression loses what
-is not correlated, P_model = r² P_h. T is the same for all modes of a |k|, so that r(k) stays as it
-is, and the uncorrelated power changes with the power only.
+δ(k) → T(|k|) δ(k) with T² = Σ P_h / Σ P_model over some boxes, such as those that train. No f of
+particles has the power of the halos at all k: a regression loses what is not correlated,
+P_model = r² P_h, and on small scales particles are more spread out than the centres of halos. T is
+the same for all modes of a |k|, so that r(k) stays as it is, and the uncorrelated power changes
+with the power only.
 """
 
 from collections.abc import Sequence
@@ -96,7 +97,7 @@ def power_transfer(boxes: Sequence[Spectra]) -> PowerTransfer:
     Parameters
     ----------
     boxes : sequence of Spectra
-        Of an ensemble on each of the boxes that train it, of one size and on one grid.
+        Of an ensemble on each of the boxes, of one size and on one grid.
 
     Raises
     ------

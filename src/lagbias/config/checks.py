@@ -237,12 +237,14 @@ def _check_variants(config: Config) -> Iterator[str]:
 def _check_beyond(config: Config) -> Iterator[str]:
     """Yield values of the comparison that do not fit the run."""
     chosen, sets = config.beyond, config.threshold_sets()
-    trained = {box for name in chosen.variants for box in _boxes_of(config, name)}
-    if both := sorted(trained & set(chosen.validation)):
+    used = {box for name in chosen.variants for box in _boxes_of(config, name)}
+    if both := sorted((used | set(chosen.transfer_boxes)) & set(chosen.validation)):
         yield (
-            f"beyond.validation names {both}, on which networks are trained. Name boxes that are "
-            f"used for nothing else."
+            f"beyond.validation names {both}, to which models are fitted. Name boxes that are used "
+            f"for nothing else."
         )
+    if chosen.transfer and not chosen.transfer_boxes:
+        yield "beyond.transfer_boxes is empty. Name the boxes that transfer functions are from."
     for name, variant in chosen.variants.items():
         if name in (*RESERVED_INPUTS, *BASELINES, *config.variants):
             yield f"beyond.variants.{name} has a name that is taken. Choose another one."

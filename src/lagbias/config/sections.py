@@ -711,8 +711,11 @@ class BeyondSettings(Section):
     transfer: dict[Name, list[Name]] = Field(
         default_factory=dict,
         description="Sets of networks, `full` or one of the variants, that are also compared with "
-        "a transfer function T(k), which gives them the power of the halos in the boxes that "
-        "train them.",
+        "a transfer function T(k), which gives them the power of the halos in `transfer_boxes`.",
+    )
+    transfer_boxes: list[Name] = Field(
+        default_factory=list,
+        description="Boxes that these transfer functions are from, such as those that train.",
     )
     best: Name = Field(description="The one of these that the figures show as the best.")
     samples: list[Name] = Field(

@@ -1,4 +1,4 @@
-"""Field and spectra of an ensemble on one box, with the power of the halos that trained it."""
+"""Field and spectra of an ensemble on one box, times a transfer function."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,17 +12,17 @@ __all__ = ["apply_transfer"]
 
 
 def apply_transfer(
-    on_training_boxes: Sequence[str | Path],
+    fitted_to: Sequence[str | Path],
     spectra: str | Path,
     field: str | Path,
     *,
     threads: int,
 ) -> tuple[Spectra, ModelField]:
-    """Apply the transfer function of an ensemble, from its spectra on the boxes that train it.
+    """Apply the transfer function of an ensemble, from its spectra `fitted_to` on other boxes.
 
     The result has the labels of the ensemble without it; its field has no training cells.
     """
-    transfer = power_transfer([store.read(path, Spectra) for path in on_training_boxes])
+    transfer = power_transfer([store.read(path, Spectra) for path in fitted_to])
     model = store.read(field, ModelField)
     evaluation = transfer.apply(model.evaluation, box_size=model.box_size, threads=threads)
     without_cells = ModelField(evaluation=evaluation, box_size=model.box_size)
