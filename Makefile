@@ -88,7 +88,7 @@ gallery: figures
 	$(BIN)/python docs/_ext/figure_provenance.py
 
 # figures and tables of the comparison with other models in the documentation
-BEYOND_FIGURES := $(addsuffix _comparison,model loss one_point bispectrum multipole)
+BEYOND_FIGURES := $(addsuffix _comparison,model loss transfer one_point bispectrum multipole)
 beyond-gallery: beyond
 	mkdir -p docs/images/beyond docs/beyond
 	cp $(BEYOND_FIGURES:%=results/embedded/figures/%.png) docs/images/beyond/

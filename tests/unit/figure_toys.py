@@ -391,6 +391,16 @@ def loss_comparison(sets=tuple(SETS), boxes=("box8", "box9"), **options):
     }, RADII
 
 
+def transfer_comparison(models=(("full", "1Rf"), ("joint", "3Rf")), boxes=("box8", "box9")):
+    suffixes = {"original": "", "transferred": "_transfer"}
+    return {
+        role: [
+            spectra(name, "box0", box, inputs + suffix) for inputs, name in models for box in boxes
+        ]
+        for role, suffix in suffixes.items()
+    }, RADII
+
+
 def multipoles(target_box="box8", *, n_bins=64):
     """Multipoles of halos after Kaiser's formula, and of a model with virial velocities too."""
     rng = generator("multipoles", target_box)

@@ -51,7 +51,6 @@ def started(**training):
 @pytest.mark.parametrize(
     ("change", "fragments"),
     [
-        ({"transfer_boxes": []}, ["beyond.transfer_boxes is empty"]),
         ({"transfer_boxes": ["box8"]}, ["beyond.validation names ['box8']"]),
         ({"validation": ["box0", "box8"]}, ["beyond.validation names ['box0']", "nothing else"]),
         ({"variants": {"full": {"sets": ["3Rf"], "training": {}}}}, ["variants.full", "is taken"]),

@@ -25,7 +25,7 @@ def names():
 NAMES = names()
 #: Figures of curves against k, with legends inside or above the panels.
 OF_SPECTRA = [name for name in NAMES if "power_ratio" in name or "validation_loss" in name]
-OF_SPECTRA += ["loss_comparison", "model_comparison", "multipole_comparison"]
+OF_SPECTRA += ["loss_comparison", "transfer_comparison", "model_comparison", "multipole_comparison"]
 SMALL = [
     ("power_ratio_boxes", {"n_boxes": 1, "n_seeds": 2, "n_bins": 8}),
     ("power_ratio_boxes", {"n_boxes": 7, "n_seeds": 1, "n_bins": 8}),
@@ -44,6 +44,7 @@ SMALL = [
     ("model_comparison", {"boxes": ("box8",), "models": (("joint", "1Rf"),), "n_bins": 8}),
     ("loss_comparison", {"sets": ("3Rf",), "n_seeds": 2, "n_bins": 8}),
     ("loss_comparison", {"sets": ("1Rf", "3Rf", "3Rf_fine", "5Rf_fine"), "boxes": ("box8",)}),
+    ("transfer_comparison", {"models": (("full", "3Rf"),), "boxes": ("box8",)}),
     ("one_point_comparison", {"boxes": ("box8",), "radii": (5,)}),
     ("bispectrum_comparison", {"boxes": ("box8",), "models": (("full", "3Rf"),)}),
     ("bispectrum_comparison", {"n_shells": 1}),
@@ -240,6 +241,8 @@ MISTAKES = [
     ("loss_comparison", "original", empty, "at least one smoothing set"),
     ("loss_comparison", "best", lambda some: some[::-1], "same sets and boxes"),
     ("loss_comparison", "best", first_with(n_modes=np.arange(64)), "boxes of one size"),
+    ("transfer_comparison", "original", empty, "at least one ensemble"),
+    ("transfer_comparison", "transferred", lambda some: some[::-1], "same sets and boxes"),
     ("one_point_comparison", "comparisons", no_halos, "hold no points"),
     ("multipole_comparison", "multipoles", empty, r"models \[\] on the boxes \[\]"),
     ("multipole_comparison", "multipoles", first_with(inputs="full"), "those of one model"),

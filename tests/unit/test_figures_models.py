@@ -72,6 +72,20 @@ def test_losses_are_compared_by_mean_spectra(figures, toys):
             np.testing.assert_allclose(expected[:3], mean[:3], rtol=1e-12)
 
 
+def test_ensembles_have_a_panel_each_with_and_without_a_transfer_function(figures, toys):
+    panels = figures("transfer_comparison").axes
+    titles = [axes.get_title() for axes in panels]
+    assert [title.split("\n")[0] for title in titles] == [
+        "networks as in the paper",
+        "networks, joint",
+    ]
+    for axes, (inputs, name) in zip(panels, (("full", "1Rf"), ("joint", "3Rf")), strict=True):
+        for line, suffix in zip(toys.data_lines(axes), ("", "_transfer"), strict=True):
+            boxes = [toys.spectra(name, "box0", box, inputs + suffix) for box in ("box8", "box9")]
+            expected = curves.ratio_curve(models.mean_of_boxes(boxes)).line
+            np.testing.assert_array_equal(line.get_ydata(), expected)
+
+
 def test_sparse_bins_of_densities_are_merged(figures, toys):
     made = toys.comparisons()[0]["comparisons"][:2]
     top, _, bottom, _ = figures("one_point_comparison").axes

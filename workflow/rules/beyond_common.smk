@@ -4,12 +4,16 @@ from lagbias.config.checks import BASELINES, BEYOND_FIGURES
 from lagbias.schema.labels import WITH_TRANSFER
 
 BEYOND = CONFIG.beyond
+# networks times a transfer function
+TRANSFERRED_NETWORKS = {
+    f"{name}{WITH_TRANSFER}": sets for name, sets in BEYOND.transfer.items()
+}
 # what models are named by in paths, and the sets of each
 COMPARED_NETWORKS = {
     "full": CONFIG.threshold_sets(),
     "pc2": [CONFIG.figure_sets.multi_scale],
     **{name: variant.sets for name, variant in BEYOND.variants.items()},
-    **{f"{name}{WITH_TRANSFER}": sets for name, sets in BEYOND.transfer.items()},
+    **TRANSFERRED_NETWORKS,
 }
 COMPARED_BASELINES = dict.fromkeys(BASELINES, [BEYOND.baseline_set])
 COMPARED_FORMULA = {"formula": [CONFIG.figure_sets.multi_scale]}

@@ -149,6 +149,13 @@ if CONFIG.beyond:
         original=on_comparison_boxes("spectra", {"full": BEST_SETS}),
         best=on_comparison_boxes("spectra", {BEYOND.best: BEST_SETS}),
     )
+    FIGURES["transfer_comparison"] = figure(
+        "Beyond the paper",
+        "Transfer functions",
+        settings=radii_of(sorted(set().union(*BEYOND.transfer.values()))),
+        original=on_comparison_boxes("spectra", BEYOND.transfer),
+        transferred=on_comparison_boxes("spectra", TRANSFERRED_NETWORKS),
+    )
     FIGURES["multipole_comparison"] = figure(
         "Beyond the paper",
         "Redshift space: multipoles",

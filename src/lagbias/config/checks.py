@@ -36,6 +36,7 @@ BASELINES = ("polynomial", "transfer", "gaussian", "filtered_least_squares")
 BEYOND_FIGURES = (
     "model_comparison",
     "loss_comparison",
+    "transfer_comparison",
     "one_point_comparison",
     "bispectrum_comparison",
     "multipole_comparison",
@@ -243,8 +244,6 @@ def _check_beyond(config: Config) -> Iterator[str]:
             f"beyond.validation names {both}, to which models are fitted. Name boxes that are used "
             f"for nothing else."
         )
-    if chosen.transfer and not chosen.transfer_boxes:
-        yield "beyond.transfer_boxes is empty. Name the boxes that transfer functions are from."
     for name, variant in chosen.variants.items():
         if name in (*RESERVED_INPUTS, *BASELINES, *config.variants):
             yield f"beyond.variants.{name} has a name that is taken. Choose another one."

@@ -709,12 +709,12 @@ class BeyondSettings(Section):
         min_length=1, description="Networks trained otherwise, by a name of your choice."
     )
     transfer: dict[Name, list[Name]] = Field(
-        default_factory=dict,
+        min_length=1,
         description="Sets of networks, `full` or one of the variants, that are also compared with "
         "a transfer function T(k), which gives them the power of the halos in `transfer_boxes`.",
     )
     transfer_boxes: list[Name] = Field(
-        default_factory=list,
+        min_length=1,
         description="Boxes that these transfer functions are from, such as those that train.",
     )
     best: Name = Field(description="The one of these that the figures show as the best.")

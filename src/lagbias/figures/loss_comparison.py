@@ -10,7 +10,6 @@ from lagbias.figures.common import Inputs, legend_above, load_all, panel_grid, s
 from lagbias.figures.curves import (
     K_LABEL,
     RATIO_LABEL,
-    RatioCurve,
     check_same_order,
     finish_axes,
     plot_curves,
@@ -18,7 +17,7 @@ from lagbias.figures.curves import (
 )
 from lagbias.figures.models import NETWORKS, OTHERS, mean_of_boxes
 
-__all__ = ["draw", "load"]
+__all__ = ["draw", "draw_pairs", "load"]
 
 WIDTH, PANEL_HEIGHT, LEGEND_HEIGHT = 7.1, 2.5, 0.5  # inches: the full text width
 MAX_COLUMNS = 3
@@ -46,27 +45,42 @@ def draw(
         "of both kinds of networks",
     )
     names = list(dict.fromkeys(entry.smoothing_set for entry in original))
-    columns = min(len(names), MAX_COLUMNS)
-    rows = -(-len(names) // columns)
-    labels = [model_name(some[0].inputs) for some in (original, best)]
+    return draw_pairs(
+        [
+            tuple([one for one in some if one.smoothing_set == name] for some in (original, best))
+            for name in names
+        ],
+        titles=[set_label(name, smoothing_sets) for name in names],
+        labels=[model_name(some[0].inputs) for some in (original, best)],
+        k_max=k_max,
+    )
+
+
+def draw_pairs(
+    pairs: Sequence[tuple[Sequence[Spectra], Sequence[Spectra]]],
+    *,
+    titles: Sequence[str],
+    labels: Sequence[str],
+    k_max: float,
+) -> Figure:
+    """Draw P_model / P_h of two ensembles in each panel, averaged over the boxes of each."""
+    columns = min(len(pairs), MAX_COLUMNS)
+    rows = -(-len(pairs) // columns)
     with style():
         figure, panels = panel_grid(
-            len(names),
+            len(pairs),
             columns,
             width=WIDTH,
             height=LEGEND_HEIGHT + PANEL_HEIGHT * rows,
             labels=(K_LABEL, RATIO_LABEL),
         )
-        pairs = [[_curve_of_set(some, name, k_max) for some in (original, best)] for name in names]
-        everything = [curve for pair in pairs for curve in pair]
-        for axes, name, pair in zip(panels, names, pairs, strict=True):
+        curves = [
+            [ratio_curve(mean_of_boxes(boxes), k_max=k_max) for boxes in pair] for pair in pairs
+        ]
+        everything = [curve for pair in curves for curve in pair]
+        for axes, title, pair in zip(panels, titles, curves, strict=True):
             plot_curves(axes, pair, (NETWORKS, OTHERS), labels)
             finish_axes(axes, everything, reference=1.0)
-            axes.set_title(set_label(name, smoothing_sets))
+            axes.set_title(title)
         legend_above(figure, panels[0], 2)
     return figure
-
-
-def _curve_of_set(spectra: Sequence[Spectra], name: str, k_max: float) -> RatioCurve:
-    of_set = [entry for entry in spectra if entry.smoothing_set == name]
-    return ratio_curve(mean_of_boxes(of_set), k_max=k_max)

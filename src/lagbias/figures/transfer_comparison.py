@@ -1,0 +1,51 @@
+"""Model power of networks, and of the same times a transfer function."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from lagbias.bias.comparison_summary import model_name
+from lagbias.bias.spectra import Spectra
+from lagbias.figures.common import Inputs, load_all, set_label
+from lagbias.figures.curves import check_same_order
+from lagbias.figures.loss_comparison import draw_pairs
+
+__all__ = ["draw", "load"]
+
+LABELS = ("networks", "with a transfer function")
+
+
+def load(inputs: Inputs, *, smoothing_sets: Mapping[str, Sequence[float]]) -> dict:
+    """Read the spectra ``original`` and ``transferred``; the radii [Mpc/h] label the sets."""
+    spectra = {name: load_all(inputs[name], Spectra) for name in ("original", "transferred")}
+    return spectra | {"smoothing_sets": smoothing_sets}
+
+
+def draw(
+    original: Sequence[Spectra],
+    transferred: Sequence[Spectra],
+    *,
+    smoothing_sets: Mapping[str, Sequence[float]] | None = None,
+    k_max: float = 1.0,
+) -> Figure:
+    """Draw P_model / P_h averaged over boxes, with the networks' range, a panel for an ensemble."""
+    check_same_order(
+        original,
+        transferred,
+        keys=("smoothing_set", "train_box", "target_box"),
+        requirement="transfer_comparison needs at least one ensemble, and the same sets and boxes "
+        "with a transfer function",
+    )
+    groups: dict[tuple[str, str], tuple[list[Spectra], list[Spectra]]] = {}
+    for pair in zip(original, transferred, strict=True):
+        key = (pair[0].inputs, pair[0].smoothing_set)
+        for boxes, one in zip(groups.setdefault(key, ([], [])), pair, strict=True):
+            boxes.append(one)
+    return draw_pairs(
+        list(groups.values()),
+        titles=[
+            f"{model_name(inputs)}\n{set_label(name, smoothing_sets)}" for inputs, name in groups
+        ],
+        labels=LABELS,
+        k_max=k_max,
+    )
