@@ -191,8 +191,8 @@ rule apply_transfer:
         spectra=pattern("spectra", inputs="{networks}"),
         field=pattern("model_fields", inputs="{networks}"),
     output:
-        spectra=pattern("spectra", inputs="{networks}" + WITH_TRANSFER),
-        field=pattern("model_fields", inputs="{networks}" + WITH_TRANSFER),
+        spectra=pattern("spectra", inputs=f"{{networks}}{WITH_TRANSFER}"),
+        field=pattern("model_fields", inputs=f"{{networks}}{WITH_TRANSFER}"),
     log:
         log_of("apply_transfer", pattern("spectra", inputs="{networks}")),
     benchmark:
