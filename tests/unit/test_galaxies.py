@@ -29,20 +29,24 @@ def halo_positions(count):
     return np.random.default_rng(5).uniform(20, 80, (count, 3)).astype(np.float32)
 
 
-def galaxies_of(mass, seed=0, count=20_000):
-    """Populate equal halos in the middle of the box, moving along x."""
-    position = halo_positions(count)
-    velocity = np.tile(np.array([400.0, 0.0, 0.0], np.float32), (count, 1))
+def populated(position, velocity, mass, seed=0):
+    """Populate halos of one mass."""
     return populate(
         OCCUPATION,
         position,
         velocity,
-        np.full(count, mass, np.float32),
+        np.full(len(position), mass, np.float32),
         box_size=BOX_SIZE,
         omega_m=OMEGA_M,
         redshift=REDSHIFT,
         seed=seed,
     )
+
+
+def galaxies_of(mass, count=20_000):
+    """Populate halos in the middle of the box, moving along x."""
+    velocity = np.tile(np.array([400.0, 0.0, 0.0], np.float32), (count, 1))
+    return populated(halo_positions(count), velocity, mass)
 
 
 def test_mean_numbers_at_chosen_masses():
@@ -107,20 +111,10 @@ def test_radius_and_concentration_are_those_of_the_definitions():
 
 
 def test_satellites_stay_in_the_box_and_seeds_repeat():
-    mass = np.full(2000, 10**14, np.float32)
     corner = np.random.default_rng(6).uniform(0, 0.5, (2000, 3)).astype(np.float32)
 
     def draw(seed):
-        return populate(
-            OCCUPATION,
-            corner,
-            corner,
-            mass,
-            box_size=BOX_SIZE,
-            omega_m=OMEGA_M,
-            redshift=REDSHIFT,
-            seed=seed,
-        )
+        return populated(corner, corner, 1e14, seed)
 
     first, again, other = draw(1), draw(1), draw(2)
     assert first.position.dtype == first.velocity.dtype == np.float32
@@ -133,26 +127,16 @@ def test_satellites_stay_in_the_box_and_seeds_repeat():
 
 def test_halos_keep_their_galaxies_when_others_are_missing_or_rounded():
     position = halo_positions(3000)
-    mass = np.full(3000, 10**13.5, np.float32)
 
-    def draw(position, mass):
-        found = populate(
-            OCCUPATION,
-            position,
-            position,
-            mass,
-            box_size=BOX_SIZE,
-            omega_m=OMEGA_M,
-            redshift=REDSHIFT,
-            seed=0,
-        )
+    def draw(position):
+        found = populated(position, position, 10**13.5)
         return found.position[found.halo.argsort(kind="stable")], found.halo
 
-    every, halo = draw(position, mass)
-    without, _ = draw(position[1:], mass[1:])
+    every, halo = draw(position)
+    without, _ = draw(position[1:])
     np.testing.assert_array_equal(every[np.sort(halo) > 0], without)
     # at most 10 of 3000 halos cross a border between cells of 0.05 Mpc/h
-    _, halo_of_moved = draw(position + np.float32(1e-5), mass)
+    _, halo_of_moved = draw(position + np.float32(1e-5))
     numbers = (np.bincount(each, minlength=3000) for each in (halo, halo_of_moved))
     assert np.count_nonzero(np.subtract(*numbers)) <= 10
 

@@ -1,7 +1,8 @@
 """Numbers that sum up how well a model describes the halos of several boxes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ __all__ = [
     "bispectrum_amplitude",
     "check_boxes",
     "expected_scatter",
+    "group_by_model",
     "model_name",
     "summarise",
 ]
@@ -38,6 +40,7 @@ LARGE_SCALES, MIDDLE_SCALES, SMALL_SCALES = (0.0, 0.1), (0.1, 0.3), (0.3, 0.6)
 MIN_MODES = 100
 #: Fields that the comparisons of a model on several boxes have in common.
 _EQUAL = ("k", "n_modes", "radii", "delta_edges", "triangles")
+_Result = TypeVar("_Result", bound=EvaluationLabels)
 
 
 @dataclass(frozen=True)
@@ -226,12 +229,21 @@ def bispectrum_amplitude(comparison: Comparison, chosen: np.ndarray) -> float:
     return float(np.sum(weights * model * halo) / np.sum(weights * halo**2))
 
 
+def group_by_model(results: Iterable[_Result]) -> dict[tuple[str, ...], list[_Result]]:
+    """Group results by the training box, sample, smoothing set and inputs of their model."""
+    groups: dict[tuple[str, ...], list[_Result]] = {}
+    for one in results:
+        model = (one.train_box, one.sample, one.smoothing_set, one.inputs)
+        groups.setdefault(model, []).append(one)
+    return groups
+
+
 def check_boxes(results: Sequence[EvaluationLabels], equal: Sequence[str] = _EQUAL) -> None:
     """Raise ValueError unless results are of one model, on several boxes with equal bins.
 
     `equal` names the fields that all have in common.
     """
-    models = {(one.train_box, one.sample, one.smoothing_set, one.inputs) for one in results}
+    models = group_by_model(results)
     boxes = [one.target_box for one in results]
     if len(models) != 1 or len(set(boxes)) < len(boxes):
         raise ValueError(

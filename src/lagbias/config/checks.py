@@ -253,16 +253,14 @@ def _check_beyond(config: Config) -> Iterator[str]:
                 yield _undefined(
                     f"beyond.variants.{name}.sets", "set", each, sets, "smoothing_sets"
                 )
+    trained = {"full": sets, **{name: each.sets for name, each in chosen.variants.items()}}
     for name, given in chosen.transfer.items():
-        trained = sets if name == "full" else getattr(chosen.variants.get(name), "sets", None)
-        if trained is None:
-            known = ["full", *chosen.variants]
-            yield _undefined("beyond.transfer", "ensemble", name, known, "beyond.variants")
-            continue
-        if others := [each for each in given if each not in trained]:
+        if name not in trained:
+            yield _undefined("beyond.transfer", "ensemble", name, trained, "beyond.variants")
+        elif others := [each for each in given if each not in trained[name]]:
             yield (
                 f"beyond.transfer.{name} names {others}, of which no {name} networks are trained. "
-                f"Choose among {list(trained)}."
+                f"Choose among {trained[name]}."
             )
     for name in chosen.samples:
         if name not in config.halo_samples:

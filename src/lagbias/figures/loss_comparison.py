@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from lagbias.bias.comparison_summary import model_name
+from lagbias.bias.comparison_summary import group_by_model, model_name
 from lagbias.bias.spectra import Spectra
 from lagbias.figures.common import Inputs, legend_above, load_all, panel_grid, set_label, style
 from lagbias.figures.curves import (
@@ -44,13 +44,10 @@ def draw(
         requirement="loss_comparison needs at least one smoothing set, and the same sets and boxes "
         "of both kinds of networks",
     )
-    names = list(dict.fromkeys(entry.smoothing_set for entry in original))
+    sets = group_by_model(original).values()
     return draw_pairs(
-        [
-            tuple([one for one in some if one.smoothing_set == name] for some in (original, best))
-            for name in names
-        ],
-        titles=[set_label(name, smoothing_sets) for name in names],
+        list(zip(sets, group_by_model(best).values(), strict=True)),
+        titles=[set_label(boxes[0].smoothing_set, smoothing_sets) for boxes in sets],
         labels=[model_name(some[0].inputs) for some in (original, best)],
         k_max=k_max,
     )

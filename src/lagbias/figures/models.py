@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from lagbias.bias.comparison import Comparison
-from lagbias.bias.comparison_summary import check_boxes, model_name
+from lagbias.bias.comparison_summary import check_boxes, group_by_model, model_name
 from lagbias.bias.spectra import Spectra, rebin
 from lagbias.figures.common import (
     BLACK,
@@ -68,19 +68,16 @@ def by_model(comparisons: Sequence[Comparison]) -> list[list[Comparison]]:
     ValueError
         If there are none, or a model was not compared on the boxes of the others.
     """
-    groups: dict[tuple[str, ...], list[Comparison]] = {}
-    for one in comparisons:
-        key = (one.train_box, one.sample, one.smoothing_set, one.inputs)
-        groups.setdefault(key, []).append(one)
-    boxes = {tuple(one.target_box for one in group) for group in groups.values()}
+    groups = list(group_by_model(comparisons).values())
+    boxes = {tuple(one.target_box for one in group) for group in groups}
     if len(boxes) != 1:
         raise ValueError(
             f"Models were compared on the boxes {sorted(boxes)}; at least one model is needed, and "
             "the same boxes for all, in the same order."
         )
-    for group in groups.values():
+    for group in groups:
         check_boxes(group)
-    return list(groups.values())
+    return groups
 
 
 def model_looks(
@@ -157,7 +154,7 @@ def mean_of_boxes(spectra: Sequence[Spectra]) -> Spectra:
         If the spectra are of several ensembles, or their bins differ.
     """
     first = spectra[0]
-    labels = {(s.train_box, s.sample, s.smoothing_set, s.inputs) for s in spectra}
+    labels = group_by_model(spectra)
     if len(labels) > 1 or not all(np.array_equal(s.n_modes, first.n_modes) for s in spectra):
         raise ValueError(
             f"Spectra of {sorted(labels)}: give those of one ensemble, on boxes of one size and "

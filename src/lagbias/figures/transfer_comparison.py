@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from lagbias.bias.comparison_summary import model_name
+from lagbias.bias.comparison_summary import group_by_model, model_name
 from lagbias.bias.spectra import Spectra
 from lagbias.figures.common import Inputs, load_all, set_label
 from lagbias.figures.curves import check_same_order
@@ -36,15 +36,12 @@ def draw(
         requirement="transfer_comparison needs at least one ensemble, and the same sets and boxes "
         "with a transfer function",
     )
-    groups: dict[tuple[str, str], tuple[list[Spectra], list[Spectra]]] = {}
-    for pair in zip(original, transferred, strict=True):
-        key = (pair[0].inputs, pair[0].smoothing_set)
-        for boxes, one in zip(groups.setdefault(key, ([], [])), pair, strict=True):
-            boxes.append(one)
+    networks = group_by_model(original).values()
     return draw_pairs(
-        list(groups.values()),
+        list(zip(networks, group_by_model(transferred).values(), strict=True)),
         titles=[
-            f"{model_name(inputs)}\n{set_label(name, smoothing_sets)}" for inputs, name in groups
+            f"{model_name(one.inputs)}\n{set_label(one.smoothing_set, smoothing_sets)}"
+            for one, *_ in networks
         ],
         labels=LABELS,
         k_max=k_max,

@@ -2,18 +2,23 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lagbias.artefacts import store
 from lagbias.bias.comparison import Comparison
-from lagbias.bias.comparison_summary import ModelSummary, OverBoxes, model_name, summarise
+from lagbias.bias.comparison_summary import (
+    ModelSummary,
+    OverBoxes,
+    group_by_model,
+    model_name,
+    summarise,
+)
 from lagbias.bias.spectra import Spectra
 from lagbias.runtime.atomic import write_text
 from lagbias.runtime.markdown import markdown_table
-from lagbias.schema.labels import EvaluationLabels
 
 __all__ = ["as_json", "as_markdown", "tabulate_comparison"]
 
@@ -25,8 +30,7 @@ _INTRODUCTION = (
     "Gaussian fields. Largest deviations are of the spectra summed over boxes, in bins of at least "
     "100 modes of each box. A is the amplitude in B_model = A B_h."
 )
-#: Labels that name a model, and what a row begins with.
-_MODEL = ("train_box", "sample", "smoothing_set", "inputs")
+#: What a row begins with.
 _FIRST_COLUMNS = ("model", "smoothing set", "halos")
 
 
@@ -40,8 +44,8 @@ def tabulate_comparison(
 
     `comparisons` are of all models on all boxes, `spectra` of the networks among them.
     """
-    networks = _by_model(store.read(path, Spectra) for path in spectra)
-    models = _by_model(store.read(path, Comparison) for path in comparisons)
+    networks = group_by_model(store.read(path, Spectra) for path in spectra)
+    models = group_by_model(store.read(path, Comparison) for path in comparisons)
     summaries = [summarise(some, networks.get(model, ())) for model, some in models.items()]
     write_text(outputs["markdown"], as_markdown(summaries, run))
     write_text(outputs["json"], as_json(summaries, run))
@@ -108,13 +112,6 @@ def _higher_order_columns(summary: ModelSummary) -> Mapping[str, _Column]:
     for triangles in summary.bispectrum:
         columns[f"A, {triangles} triangles"] = lambda s, t=triangles: s.bispectrum[t]
     return columns
-
-
-def _by_model(things: Iterable[EvaluationLabels]) -> dict[tuple, list]:
-    groups: dict[tuple, list] = {}
-    for thing in things:
-        groups.setdefault(tuple(getattr(thing, name) for name in _MODEL), []).append(thing)
-    return groups
 
 
 def _cell(value: OverBoxes | float) -> str:
