@@ -5,7 +5,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lagbias.bias.power_transfer import power_transfer
     from lagbias.model.fields import halo_overdensity
     from lagbias.model.fitting import fit
     from lagbias.model.loading import load
@@ -18,7 +17,6 @@ __all__ = [
     "fit",
     "halo_overdensity",
     "load",
-    "power_transfer",
     "simulate_box",
 ]
 
@@ -33,7 +31,6 @@ _MODULES = {
     "fit": "lagbias.model.fitting",
     "halo_overdensity": "lagbias.model.fields",
     "load": "lagbias.model.loading",
-    "power_transfer": "lagbias.bias.power_transfer",
     "simulate_box": "lagbias.model.simulation",
 }
 

@@ -161,7 +161,7 @@ def test_mixed_comparisons_are_refused(toys):
     [
         ("full", "networks as in the paper"),
         ("two_boxes", "networks, two boxes"),
-        ("full_transfer", "networks as in the paper, transfer function"),
+        ("full_transfer", "networks as in the paper, transfer functions"),
         ("transfer", "polynomial, transfer functions"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Field and spectra of an ensemble on one box, times a transfer function."""
+"""Field and spectra of an ensemble on one box, with transfer functions."""
 
 from lagbias.schema.labels import WITH_TRANSFER
 from lagbias.stages import job

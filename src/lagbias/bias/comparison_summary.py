@@ -114,7 +114,7 @@ def model_name(inputs: str) -> str:
     """Return what a model is called, such as "networks, two boxes" for the variant two_boxes."""
     networks = inputs.removesuffix(WITH_TRANSFER)
     if networks != inputs:
-        return f"{model_name(networks)}, transfer function"
+        return f"{model_name(networks)}, transfer functions"
     return MODEL_NAMES.get(inputs, f"networks, {inputs.replace('_', ' ')}")
 
 

@@ -10,6 +10,7 @@ from lagbias.bias.spectra import Spectra
 from lagbias.grids import paint
 from lagbias.grids.fourier import RealFFT
 from lagbias.grids.power import auto_power, cross_power
+from lagbias.grids.second_order import second_order_field
 from lagbias.runtime.progress import bar
 from lagbias.schema.fields import array, number
 from lagbias.schema.labels import EvaluationLabels
@@ -131,20 +132,21 @@ def measure_spectra(
     fft = RealFFT(len(halo_overdensity), threads=threads)
     halo_modes = fft.forward(halo_overdensity)
     halo = auto_power(halo_modes, box_size)
+    networks = np.array([_spectra(field, halo_modes, fft, box_size) for field in fields])
     # painting is linear: the mean of the fields is the field of the mean f
-    spectra = [_spectra(field, halo_modes, fft, box_size) for field in fields]
     average = _spectra(fields.mean(axis=0), halo_modes, fft, box_size)
     return Spectra(
         k=halo.k,
         n_modes=halo.n_modes,
         halo_power=halo.power,
-        model_power=np.array([model for model, _ in spectra]),
-        cross_power=np.array([cross for _, cross in spectra]),
+        model_power=networks[:, 0],
+        cross_power=networks[:, 1],
         average_model_power=average[0],
         average_cross_power=average[1],
         mean_f=mean_f,
         average_mean_f=np.array([mean_f.mean()]),
         seeds=np.array(seeds, dtype=np.int64),
+        second_order={"networks": networks[:, 2:], "average": average[2:]},
         box_size=float(box_size),
         n_grid=len(halo_overdensity),
     )
@@ -152,8 +154,15 @@ def measure_spectra(
 
 def _spectra(
     field: np.ndarray, halo_modes: np.ndarray, fft: RealFFT, box_size: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return P_model and P_hm of one painted field."""
+) -> np.ndarray:
+    """Return P_model and P_hm of a painted field, and P of its δ₂ with itself, δ_model and δ_h."""
     modes = fft.forward(paint.overdensity(field))
-    cross = cross_power(modes, halo_modes, box_size)
-    return auto_power(modes, box_size).power, cross.power
+    square = fft.forward(second_order_field(modes, box_size=box_size, fft=fft))
+    pairs = (
+        (modes, modes),
+        (modes, halo_modes),
+        (square, square),
+        (square, modes),
+        (square, halo_modes),
+    )
+    return np.array([cross_power(*pair, box_size).power for pair in pairs])

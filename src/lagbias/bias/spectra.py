@@ -1,5 +1,6 @@
 """Power spectra of an ensemble's halo field on one box, and the quantities derived from them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -14,7 +15,11 @@ __all__ = ["Spectra", "rebin"]
 
 @dataclass(frozen=True, kw_only=True)
 class Spectra(EvaluationLabels):
-    """Auto and cross spectra of model and halo field on one box."""
+    """Auto and cross spectra of model and halo field on one box.
+
+    Those of second order, of `lagbias.grids.second_order.second_order_field`, are there until bins
+    are merged or transfer functions applied.
+    """
 
     KIND: ClassVar[str] = "spectra"
     k: np.ndarray = fields.array("h/Mpc", "k", "bin centre")
@@ -27,6 +32,10 @@ class Spectra(EvaluationLabels):
     mean_f: np.ndarray = fields.array("1", "seed", "⟨f⟩ before division by it")
     average_mean_f: np.ndarray = fields.array("1", "1", "⟨f⟩ of the average f")
     seeds: np.ndarray = fields.array("1", "seed", "seeds of the networks", code="i")
+    second_order: Mapping[str, np.ndarray] = fields.arrays(
+        "(Mpc/h)^3",
+        "spectra of δ₂ with itself, δ_model and δ_h: `networks`, (seed, 3, k), `average`, (3, k)",
+    )
     box_size: float = fields.number("Mpc/h", "side of the box", default=0.0)
     n_grid: int = fields.number("1", "nodes per side of the evaluation grid", default=0)
 
@@ -92,5 +101,6 @@ def rebin(spectra: Spectra, *, k_from: float = 0.1, min_log_width: float = 0.08)
     return replace(
         spectra,
         n_modes=np.add.reduceat(spectra.n_modes, starts),
+        second_order={},
         **{name: average(getattr(spectra, name)) for name in averaged},
     )

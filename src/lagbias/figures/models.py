@@ -16,6 +16,7 @@ from lagbias.figures.common import (
     DASH_DOT,
     DASHES,
     GREEN,
+    ORANGE,
     PURPLE,
     SKY,
     VERMILION,
@@ -23,6 +24,7 @@ from lagbias.figures.common import (
     set_label,
 )
 from lagbias.figures.curves import RatioCurve
+from lagbias.schema.labels import WITH_TRANSFER
 
 __all__ = [
     "BAND_OPACITY",
@@ -39,8 +41,8 @@ __all__ = [
 
 #: Bands of many models overlap: fainter than those of `lagbias.figures.common`.
 BAND_OPACITY = 0.12
-#: Networks as in the paper, and those trained otherwise.
-NETWORKS, OTHERS = LineStyle(BLACK), LineStyle(VERMILION)
+#: Networks as in the paper, those trained otherwise, and networks with transfer functions.
+NETWORKS, OTHERS, TRANSFERRED = LineStyle(BLACK), LineStyle(VERMILION), LineStyle(ORANGE)
 _STYLES: Mapping[str, LineStyle] = {
     "full": NETWORKS,
     "polynomial": LineStyle(BLUE, DASH_DOT),
@@ -86,7 +88,8 @@ def model_looks(
     """Return the line style of each model: networks on one radius are dashed."""
     looks = []
     for one, *_ in models:
-        look = _STYLES.get(one.inputs, OTHERS)
+        otherwise = TRANSFERRED if one.inputs.endswith(WITH_TRANSFER) else OTHERS
+        look = _STYLES.get(one.inputs, otherwise)
         dashed = look.dashes == "solid" and len(smoothing_sets[one.smoothing_set]) == 1
         looks.append(replace(look, dashes=DASHES) if dashed else look)
     return looks
@@ -163,7 +166,7 @@ def mean_of_boxes(spectra: Sequence[Spectra]) -> Spectra:
     powers = ("halo_power", "model_power", "cross_power")
     powers += ("average_model_power", "average_cross_power")
     means = {name: np.mean([getattr(s, name) for s in spectra], axis=0) for name in powers}
-    return replace(first, target_box="", **means)
+    return replace(first, target_box="", second_order={}, **means)
 
 
 def limit_range(axes: Axes, low: float, high: float) -> None:

@@ -1,4 +1,4 @@
-"""Model power of networks, and of the same times a transfer function."""
+"""Model power of networks, and of the same with transfer functions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from lagbias.figures.loss_comparison import draw_pairs
 
 __all__ = ["draw", "load"]
 
-LABELS = ("networks", "with a transfer function")
+LABELS = ("networks", "with transfer functions")
 
 
 def load(inputs: Inputs, *, smoothing_sets: Mapping[str, Sequence[float]]) -> dict:
@@ -34,7 +34,7 @@ def draw(
         transferred,
         keys=("smoothing_set", "train_box", "target_box"),
         requirement="transfer_comparison needs at least one ensemble, and the same sets and boxes "
-        "with a transfer function",
+        "with transfer functions",
     )
     networks = group_by_model(original).values()
     return draw_pairs(

@@ -6,8 +6,8 @@ from lagbias.schema import fields
 
 __all__ = ["WITH_TRANSFER", "EnsembleLabels", "EvaluationLabels"]
 
-#: What follows the inputs of networks, such as ``full``, where a transfer function is applied
-#: (`lagbias.bias.power_transfer`).
+#: What follows the inputs of networks, such as ``full``, where transfer functions are applied
+#: (`lagbias.bias.second_order_transfer`).
 WITH_TRANSFER = "_transfer"
 
 
