@@ -3,7 +3,7 @@
 #   make figures [CONFIG=config/tiny.yaml] [CORES=4]
 #   make archive                                       after it: one file, results/<run>.tar, from which
 #   make figures FROM=embedded.tar                     draws the figures anywhere, byte for byte
-#   make beyond                                        after it: the comparison with other models
+#   make beyond  [CONFIG=config/recommended.yaml]      after it: the comparison with other models
 #   make test    [PYTEST_ARGS="-k whitening"]
 #
 # `make benchmark [BENCHMARK_ARGS="--scaling --run-name embedded"]` times the hot stages.
@@ -56,7 +56,7 @@ archive: setup
 
 # other losses, several training boxes and other models, compared: docs/beyond.md
 beyond: setup
-	$(BIN)/snakemake --cores $(CORES) --configfile config/beyond.yaml $(SNAKEMAKE_ARGS) -- beyond
+	$(BIN)/snakemake --cores $(CORES) --configfile $(or $(CONFIG),config/beyond.yaml) $(SNAKEMAKE_ARGS) -- beyond
 
 test: setup
 	$(BIN)/python -m pytest --durations=15 $(PYTEST_ARGS)
@@ -109,8 +109,6 @@ models: figures beyond
 	$(BIN)/lagbias export $(TRAINED)/3Rf/four_boxes --output $(WEIGHTS)/recommended-3Rf.safetensors \
 	  --name recommended-3Rf \
 	  --description "As wu2023-3Rf, with the Fourier-space loss after the epochs, on four boxes that train together."
-	$(BIN)/lagbias export $(TRAINED)/5Rf_fine/four_boxes --output $(WEIGHTS)/recommended-5Rf_fine.safetensors \
-	  --name recommended-5Rf_fine --description "As recommended-3Rf, with five smoothing radii (set 5Rf_fine of Wu et al. 2023)."
 	cd $(WEIGHTS) && sha256sum *.safetensors > SHA256SUMS
 	mkdir -p docs/models
 	for file in $(WEIGHTS)/*.safetensors; do \

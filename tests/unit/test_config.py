@@ -51,7 +51,7 @@ def started(**training):
 @pytest.mark.parametrize(
     ("change", "fragments"),
     [
-        ({"transfer_boxes": ["box8"]}, ["beyond.validation names ['box8']"]),
+        ({"fit_boxes": ["box8"]}, ["beyond.validation names ['box8']"]),
         ({"validation": ["box0", "box8"]}, ["beyond.validation names ['box0']", "nothing else"]),
         ({"variants": {"full": {"sets": ["3Rf"], "training": {}}}}, ["variants.full", "is taken"]),
         ({"variants": {"fourier": {"sets": ["thin"]}}}, ["fourier.sets names", "'thin'"]),

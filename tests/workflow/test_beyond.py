@@ -1,6 +1,7 @@
 """The comparison beyond the paper: what is made for it, on the smallest boxes."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,8 +35,8 @@ def ensembles(chosen):
 
 @pytest.fixture(scope="module")
 def with_transfer(chosen):
-    """How many ensembles also have a transfer function."""
-    return sum(map(len, chosen["transfer"].values()))
+    """How many ensembles also have transfer functions, those for other tracers among them."""
+    return sum(map(len, chosen["transfer"].values())) + len(chosen["samples"])
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +58,7 @@ def test_all_models_are_compared_on_all_boxes(chosen, ensembles, with_transfer, 
     # of other tracers, those that the best networks start from
     assert plan["train_networks"] == ensembles + len(chosen["samples"])
     assert plan["fit_baselines"] == 1
-    assert plan["predict_spectra"] == ensembles * boxes + with_transfer * len(
-        chosen["transfer_boxes"]
-    )
+    assert plan["predict_spectra"] == ensembles * boxes + with_transfer * len(chosen["fit_boxes"])
     assert plan["apply_transfer"] == with_transfer * boxes
     assert plan["predict_baselines"] == boxes
     models = ensembles + with_transfer + BASELINES + FORMULA
@@ -91,9 +90,16 @@ def test_the_comparison_has_every_model(ensembles, with_transfer, made):
     rows = json.loads((results / "beyond.json").read_text())["models"]
     assert len(rows) == ensembles + with_transfer + BASELINES + FORMULA
     labels = [row["inputs"] for row in rows]
-    assert labels.count("four_boxes_transfer") == labels.count("four_boxes") == 2
+    assert labels.count("full_transfer") == labels.count("full") == SETS
     for name in BEYOND_FIGURES:
         assert (results / "figures" / f"{name}.png").stat().st_size > 10_000
+
+
+def test_baselines_are_fitted_to_the_boxes_of_the_transfer_functions(chosen, made):
+    path = made.root / "results/tiny/baselines/box0/threshold/1Rf/polynomial.h5"
+    used = store.header(path).provenance["inputs"]
+    boxes = [Path(source).parent.name for source in used if source.endswith("/particles.h5")]
+    assert boxes == chosen["fit_boxes"]
 
 
 @pytest.mark.parametrize("variant", ["fourier", "two_boxes", "four_boxes"])

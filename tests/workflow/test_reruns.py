@@ -148,7 +148,19 @@ OF_FEATURES = {"fit_whitening", "train_networks", "least_squares", "predict_leas
                 "check_claims",
             },
         ),
-        ("bias.power_transfer", {"apply_transfer"}),
+        ("bias.second_order_transfer", {"apply_transfer"}),
+        (
+            "grids.second_order",
+            {
+                "predict_spectra",
+                "predict_least_squares",
+                "predict_baselines",
+                "predict_formula",
+                "apply_transfer",
+                "compare_fields",
+                "check_claims",
+            },
+        ),
         ("bias.component_fit", {"gradient_pca"}),
         (
             "bias.least_squares",

@@ -6,12 +6,12 @@ rule beyond:
     input:
         comparisons(),
         spectra_of_comparison(),
-        of_best("multipoles", [CONFIG.sample]),
+        of_best("multipoles", [CONFIG.sample], [BEYOND.best]),
         paths("tables", name=["beyond.json", "beyond.md"]),
         paths("tables", name=["two_components.csv", "two_components.md"]),
         [
             f"{path('figures', name=name)}.{suffix}"
-            for name in BEYOND_FIGURES
+            for name in DRAWN_FIGURES
             for suffix in ("pdf", "png")
         ],
     localrule: True
@@ -41,9 +41,9 @@ rule tabulate_comparison:
 
 rule fit_baselines:
     input:
-        particles=of_best_boxes("particles"),
-        features=of_best_boxes("features"),
-        halo_fields=of_best_boxes("halo_fields"),
+        particles=of_fit_boxes("particles"),
+        features=of_fit_boxes("features"),
+        halo_fields=of_fit_boxes("halo_fields"),
     output:
         **{name: pattern("baselines", baseline=name) for name in BASELINES},
     log:
@@ -55,9 +55,9 @@ rule fit_baselines:
         **needs(
             # sites of one box, positions and sub-samples of all; six fields, their sums and their modes
             megabytes=lambda wildcards: 200
-            + (10 + 15 * n_best_boxes(wildcards)) * 1e-6 * BOX_PARTICLES
+            + (10 + 15 * len(BEYOND.fit_boxes)) * 1e-6 * BOX_PARTICLES
             + 90e-6 * EVALUATION_CELLS,
-            seconds=lambda wildcards: 2e-6 * BOX_PARTICLES * n_best_boxes(wildcards),
+            seconds=lambda wildcards: 2e-6 * BOX_PARTICLES * len(BEYOND.fit_boxes),
         ),
     params:
         code=code("fit_baselines"),
@@ -69,7 +69,7 @@ rule fit_baselines:
         rf=lambda wildcards: CONFIG.smoothing_sets[wildcards.smoothing_set][0],
         seed=CONFIG.seeds[0],
     message:
-        "baselines with {wildcards.smoothing_set} on {wildcards.train_box}, {wildcards.sample}"
+        f"baselines with {{wildcards.smoothing_set}} on {', '.join(BEYOND.fit_boxes)}, {{wildcards.sample}}"
     script:
         "../scripts/fit_baselines.py"
 
@@ -185,7 +185,7 @@ rule apply_transfer:
     input:
         fitted_to=expand(
             pattern("spectra", inputs="{networks}"),
-            box=BEYOND.transfer_boxes,
+            box=BEYOND.fit_boxes,
             allow_missing=True,
         ),
         spectra=pattern("spectra", inputs="{networks}"),
@@ -207,7 +207,7 @@ rule apply_transfer:
     params:
         code=code("apply_transfer"),
     message:
-        "transfer function of {wildcards.smoothing_set} ({wildcards.networks}) of {wildcards.train_box} on {wildcards.box}"
+        "transfer functions of {wildcards.smoothing_set} ({wildcards.networks}) of {wildcards.train_box} on {wildcards.box}"
     script:
         "../scripts/apply_transfer.py"
 

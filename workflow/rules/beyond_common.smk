@@ -4,25 +4,37 @@ from lagbias.config.checks import BASELINES, BEYOND_FIGURES
 from lagbias.schema.labels import WITH_TRANSFER
 
 BEYOND = CONFIG.beyond
-# networks times a transfer function
+MULTI_SCALE = CONFIG.figure_sets.multi_scale
+# networks with transfer functions
 TRANSFERRED_NETWORKS = {
     f"{name}{WITH_TRANSFER}": sets for name, sets in BEYOND.transfer.items()
 }
+# the best networks of several scales, also with transfer functions if these are chosen
+BEST = [BEYOND.best]
+if MULTI_SCALE in BEYOND.transfer.get(BEYOND.best, []):
+    BEST.append(f"{BEYOND.best}{WITH_TRANSFER}")
 # what models are named by in paths, and the sets of each
 COMPARED_NETWORKS = {
     "full": CONFIG.threshold_sets(),
-    "pc2": [CONFIG.figure_sets.multi_scale],
+    "pc2": [MULTI_SCALE],
     **{name: variant.sets for name, variant in BEYOND.variants.items()},
     **TRANSFERRED_NETWORKS,
 }
 COMPARED_BASELINES = dict.fromkeys(BASELINES, [BEYOND.baseline_set])
-COMPARED_FORMULA = {"formula": [CONFIG.figure_sets.multi_scale]}
+COMPARED_FORMULA = {"formula": [MULTI_SCALE]}
 # those in the figures of all models
 DRAWN_MODELS = {
-    "full": [CONFIG.figure_sets.multi_scale],
-    BEYOND.best: [CONFIG.figure_sets.multi_scale, CONFIG.figure_sets.single_scale],
+    "full": [MULTI_SCALE],
+    **dict.fromkeys(BEST, [MULTI_SCALE]),
+    BEYOND.best: [MULTI_SCALE, CONFIG.figure_sets.single_scale],
     **COMPARED_BASELINES,
 }
+# a figure of two losses needs networks trained otherwise
+DRAWN_FIGURES = [
+    name
+    for name in BEYOND_FIGURES
+    if name != "loss_comparison" or BEYOND.best in BEYOND.variants
+]
 
 
 def on_comparison_boxes(kind, models):
@@ -36,12 +48,12 @@ def on_comparison_boxes(kind, models):
     ]
 
 
-def of_best(kind, samples):
+def of_best(kind, samples, inputs=BEST):
     """Paths of artefacts of the best networks of several scales on these boxes."""
     return paths(
         kind,
-        inputs=BEYOND.best,
-        smoothing_set=CONFIG.figure_sets.multi_scale,
+        inputs=inputs,
+        smoothing_set=MULTI_SCALE,
         sample=samples,
         box=BEYOND.validation,
     )
@@ -64,13 +76,6 @@ def spectra_of_comparison():
     ]
 
 
-def of_best_boxes(kind):
-    """Input function: artefacts of the boxes that train the best networks, box after box."""
-    return lambda wildcards: of_training_boxes(kind)(
-        SimpleNamespace(**wildcards, inputs=BEYOND.best)
-    )
-
-
-def n_best_boxes(wildcards):
-    """Number of boxes that train the best networks."""
-    return len(CONFIG.training_boxes(wildcards.train_box, BEYOND.best))
+def of_fit_boxes(kind):
+    """Input function: artefacts of the boxes that baselines are fitted to, box after box."""
+    return lambda wildcards: of_boxes(kind, BEYOND.fit_boxes, wildcards)

@@ -141,14 +141,15 @@ if CONFIG.beyond:
             settings=radii_of(sorted(set().union(*DRAWN_MODELS.values()))),
             comparisons=on_comparison_boxes("comparisons", DRAWN_MODELS),
         )
-    BEST_SETS = BEYOND.variants[BEYOND.best].sets
-    FIGURES["loss_comparison"] = figure(
-        "Beyond the paper",
-        "Losses: every smoothing set",
-        settings=radii_of(BEST_SETS),
-        original=on_comparison_boxes("spectra", {"full": BEST_SETS}),
-        best=on_comparison_boxes("spectra", {BEYOND.best: BEST_SETS}),
-    )
+    if "loss_comparison" in DRAWN_FIGURES:
+        BEST_SETS = BEYOND.variants[BEYOND.best].sets
+        FIGURES["loss_comparison"] = figure(
+            "Beyond the paper",
+            "Losses: every smoothing set",
+            settings=radii_of(BEST_SETS),
+            original=on_comparison_boxes("spectra", {"full": BEST_SETS}),
+            best=on_comparison_boxes("spectra", {BEYOND.best: BEST_SETS}),
+        )
     FIGURES["transfer_comparison"] = figure(
         "Beyond the paper",
         "Transfer functions",
@@ -159,7 +160,7 @@ if CONFIG.beyond:
     FIGURES["multipole_comparison"] = figure(
         "Beyond the paper",
         "Redshift space: multipoles",
-        multipoles=of_best("multipoles", [CONFIG.sample]),
+        multipoles=of_best("multipoles", [CONFIG.sample], [BEYOND.best]),
     )
 
 for name, drawn in FIGURES.items():

@@ -93,16 +93,16 @@ def features_of(box):
 
 def of_training_boxes(kind):
     """Input function: artefacts of the boxes that train an ensemble, box after box."""
+    return lambda wildcards: of_boxes(
+        kind, CONFIG.training_boxes(wildcards.train_box, wildcards.inputs), wildcards
+    )
 
-    def files(wildcards):
-        chosen = {"rf": radii(wildcards.smoothing_set)} if kind == "features" else {}
-        boxes = CONFIG.training_boxes(wildcards.train_box, wildcards.inputs)
-        fixed = {"run": wildcards.run, "sample": wildcards.sample}
-        return [
-            file for box in boxes for file in paths(kind, box=box, **fixed, **chosen)
-        ]
 
-    return files
+def of_boxes(kind, boxes, wildcards):
+    """Artefacts of one smoothing set or sample, box after box."""
+    chosen = {"rf": radii(wildcards.smoothing_set)} if kind == "features" else {}
+    fixed = {"run": wildcards.run, "sample": wildcards.sample}
+    return [file for box in boxes for file in paths(kind, box=box, **fixed, **chosen)]
 
 
 def input_map_of(wildcards):

@@ -239,7 +239,7 @@ def _check_beyond(config: Config) -> Iterator[str]:
     """Yield values of the comparison that do not fit the run."""
     chosen, sets = config.beyond, config.threshold_sets()
     used = {box for name in chosen.variants for box in _boxes_of(config, name)}
-    if both := sorted((used | set(chosen.transfer_boxes)) & set(chosen.validation)):
+    if both := sorted((used | set(chosen.fit_boxes)) & set(chosen.validation)):
         yield (
             f"beyond.validation names {both}, to which models are fitted. Name boxes that are used "
             f"for nothing else."
@@ -267,8 +267,8 @@ def _check_beyond(config: Config) -> Iterator[str]:
             yield _undefined(
                 "beyond.samples", "halo sample", name, config.halo_samples, "halo_samples"
             )
-    if chosen.best not in chosen.variants:
-        yield _undefined("beyond.best", "variant", chosen.best, chosen.variants, "beyond.variants")
+    if chosen.best not in trained:
+        yield _undefined("beyond.best", "ensemble", chosen.best, trained, "beyond.variants")
     if len(radii := config.smoothing_sets.get(chosen.baseline_set, [])) != 1:
         yield (
             f"beyond.baseline_set = {chosen.baseline_set} has the radii {radii}. Name a set of one "

@@ -140,7 +140,7 @@ class Config(Section):
         names = [*self.boxes.train, *self.boxes.joint, *self.boxes.validation]
         if self.beyond:
             joint = (box for each in self.beyond.variants.values() for box in each.joint)
-            names += [*joint, *self.beyond.transfer_boxes, *self.beyond.validation]
+            names += [*joint, *self.beyond.fit_boxes, *self.beyond.validation]
         return list(dict.fromkeys(names))
 
 

@@ -706,18 +706,22 @@ class BeyondSettings(Section):
         min_length=2, description="Boxes that models are compared on, used for nothing else."
     )
     variants: dict[Name, BeyondVariant] = Field(
-        min_length=1, description="Networks trained otherwise, by a name of your choice."
+        default_factory=dict, description="Networks trained otherwise, by a name of your choice."
     )
     transfer: dict[Name, list[Name]] = Field(
         min_length=1,
         description="Sets of networks, `full` or one of the variants, that are also compared with "
-        "a transfer function T(k), which gives them the power of the halos in `transfer_boxes`.",
+        "transfer functions, which give them the power and the bispectrum of the halos.",
     )
-    transfer_boxes: list[Name] = Field(
+    fit_boxes: list[Name] = Field(
         min_length=1,
-        description="Boxes that these transfer functions are from, such as those that train.",
+        description="Boxes that transfer functions and baselines are fitted to, such as those that "
+        "train.",
     )
-    best: Name = Field(description="The one of these that the figures show as the best.")
+    best: Name = Field(
+        description="The ensemble that the figures show as the best: `full`, networks of the "
+        "paper's loss, or one of the variants."
+    )
     samples: list[Name] = Field(
         default_factory=list,
         description="Further halo samples that it is trained on, with `figure_sets.multi_scale`.",
