@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ from lagbias.figures import common
 from lagbias.model import pretrained
 from lagbias.schema import fields
 from lagbias.sources.base import LinearDensity
+from lagbias.sources.files.arrays import read_array
 
 COMMANDS = (
     "fetch predict fit show export check doctor summary claims unpack config completion".split()
@@ -337,6 +338,25 @@ def test_predict_compares_with_true_halos(box, model, tmp_path, capsys):
     np.testing.assert_allclose(found["ratio"], found["model_power"] / found["halo_power"], 1e-6)
     assert found["correlation"][0] > 0.5
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_transfer_functions_are_exported_and_applied(box, model, tmp_path):
+    _, simulation, halos = box
+    true = lagbias.halo_overdensity(*map(read_array, halos[1::2]), box_size=BOX_SIZE, grid=16)
+    common = {"box_size": BOX_SIZE, "grid": 16, "threads": 1}
+    arrays = read_arrays(box)
+    spectra = lagbias.load(model).halo_power(*arrays, **common, halo_overdensity=true)
+    store.write(tmp_path / "on_box0.h5", replace(spectra, target_box="box0"))
+    path = tmp_path / "fitted.safetensors"
+    fitted = ["export", str(model), "--transfer", str(tmp_path / "on_box0.h5"), "--output"]
+    assert main([*fitted, str(path)]) == 0
+    assert "- boxes: ['box0']" in lagbias.load(path).card()
+    field, power = tmp_path / "field.h5", tmp_path / "power.csv"
+    options = ["--grid", "16", "--output", str(field), "--power", str(power), "--threads", "1"]
+    assert main(["predict", str(path), *simulation, *halos, *options, "--transfer"]) == 0
+    expected = lagbias.load(path).predict(*arrays, **common, transfer=True)
+    np.testing.assert_array_equal(store.read(field, PredictedField).overdensity, expected)
+    np.testing.assert_allclose(np.genfromtxt(power, delimiter=",", names=True)["ratio"], 1, 1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`lagbias.load`, `lagbias.fit` and `lagbias.Model` on a small simulation."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -11,6 +12,8 @@ import yaml
 import lagbias
 from lagbias.config.sections import TrainingSettings
 from lagbias.figures.common import style
+from lagbias.grids.fourier import RealFFT
+from lagbias.grids.power import auto_power
 from lagbias.model import fitting, pretrained
 from lagbias.runtime.atomic import ArtefactError
 from lagbias.runtime.checkpoints import read
@@ -18,6 +21,8 @@ from lagbias.sources.diagnosis import SMALLEST_ALIGNED
 from lagbias.training import loop
 
 BOX_SIZE, N_SIDE, RADII = 100.0, 40, (2.83, 5.66)
+#: Transfer functions of a small box scatter from bin to bin, between which they are interpolated.
+INTERPOLATED = 0.1
 QUICK = {"epochs": 2, "hidden_layers": 2, "width": 16}
 
 
@@ -88,6 +93,46 @@ def test_power_without_halos_is_that_of_the_average_f_with_them(model, boxes):
     np.testing.assert_allclose(alone.power, spectra.average_model_power, rtol=1e-5)
     np.testing.assert_array_equal(alone.k, spectra.k)
     assert len(model.plot_power(spectra).axes) == 2
+
+
+def compare(model, box, **changed):
+    """Spectra of a model and of the halos."""
+    halos = lagbias.halo_overdensity(box.halos.position, box.halos.mass, box_size=BOX_SIZE, grid=16)
+    given = {"positions": box.particles.position, "box_size": BOX_SIZE, "grid": 16}
+    given |= {"linear_density": box.linear_density.delta, "halo_overdensity": halos, **changed}
+    return model.halo_power(**given)
+
+
+def test_transfer_functions_give_the_field_the_power_of_the_halos(model, boxes):
+    spectra = compare(model, boxes[0])
+    fitted = model.with_transfer([spectra])
+    assert model.transfer is None and fitted.about["transfer"]["grid"] == 16
+    found = compare(fitted, boxes[0], transfer=True)
+    assert np.abs(spectra.ratio - 1).max() > 0.05
+    np.testing.assert_allclose(found.ratio, 1, rtol=1e-6)
+    np.testing.assert_allclose(found.ratios, np.ones((2, 8)), rtol=1e-6)
+    assert np.all(found.correlation > spectra.correlation - 1e-6)
+    # without transfer functions nothing changes
+    np.testing.assert_array_equal(compare(fitted, boxes[0]).ratio, spectra.ratio)
+
+
+def test_the_field_with_transfer_functions_has_the_spectra_that_are_predicted(model, boxes):
+    fitted = model.with_transfer([compare(model, boxes[0])])
+    expected = compare(fitted, boxes[1], transfer=True)
+    alone = compare(fitted, boxes[1], transfer=True, halo_overdensity=None)
+    np.testing.assert_allclose(alone.power, expected.average_model_power, rtol=INTERPOLATED)
+    field = predict(fitted, boxes[1], transfer=True)
+    assert np.abs(field - predict(fitted, boxes[1])).max() > 0.1
+    power = auto_power(RealFFT(16).forward(field), BOX_SIZE).power
+    np.testing.assert_allclose(power, alone.power, rtol=1e-4)
+
+
+def test_a_model_without_transfer_functions_says_so(model, boxes):
+    with pytest.raises(ValueError, match=r"no transfer functions.*Model.with_transfer"):
+        predict(model, boxes[1], transfer=True)
+    one = dataclasses.replace(model, networks=model.networks[:1])
+    with pytest.raises(ValueError, match="of 2 networks, the model has 1"):
+        one.with_transfer([compare(model, boxes[0])])
 
 
 def test_the_order_of_particles_does_not_matter(model, boxes):

@@ -14,6 +14,7 @@ import torch
 from safetensors.numpy import load, save
 from scipy.special import gamma
 
+from lagbias.bias.second_order_transfer import SecondOrderTransfer
 from lagbias.features.whitening import apply_map, decompose
 from lagbias.model import portable
 from lagbias.model.model import Model
@@ -186,6 +187,17 @@ def test_models_are_read_as_written_bit_for_bit(model, features, tmp_path):
     np.testing.assert_array_equal(read.f(features), model.f(features), strict=True)
 
 
+def test_transfer_functions_are_read_as_written(model, tmp_path):
+    count, generator = len(model.networks), np.random.default_rng(0)
+    shapes = {"k": (9,), "average": (2, 9), "networks": (count, 2, 9)}
+    transfer = SecondOrderTransfer(**{name: generator.random(n) for name, n in shapes.items()})
+    replace(model, transfer=transfer).save(tmp_path / "model.safetensors")
+    read = portable.read(tmp_path / "model.safetensors")
+    assert_same(read, model)
+    for name in shapes:
+        np.testing.assert_array_equal(getattr(read.transfer, name), getattr(transfer, name))
+
+
 def test_networks_keep_their_order_beyond_ten(tmp_path):
     networks = tuple(network(seed, 1 + seed, 2, 1, 3) for seed in range(12))
     many = Model(networks, np.eye(2, 3), RADII[:1])
@@ -210,7 +222,7 @@ def test_headers_say_what_tensors_are(content):
     assert header["format"] == portable.FORMAT
     assert header["seeds"] == [3, 1, 2] and header["about"] == ABOUT
     assert header["feature_names"][1] == "laplacian(R_f=2 Mpc/h)"
-    assert {"features", "inputs", "network", "f", "units"} == set(header["definitions"])
+    assert {"features", "inputs", "network", "f", "transfer", "units"} == set(header["definitions"])
     assert entries["input_matrix"]["dtype"] == "F64" and entries["input_matrix"]["shape"] == [7, 9]
     assert entries["networks.2.layers.0.weight"]["shape"] == [64, 7]
 

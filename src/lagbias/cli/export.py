@@ -30,6 +30,14 @@ def add(commands: Commands) -> None:
     parser.add_argument("--description", help="a sentence for the card of the model")
     add_file(
         parser,
+        "--transfer",
+        nargs="+",
+        type=Path,
+        metavar="SPECTRA",
+        help="spectra of the ensemble on boxes that transfer functions are fitted to",
+    )
+    add_file(
+        parser,
         "--output",
         required=True,
         type=Path,
@@ -42,9 +50,14 @@ def run(options: argparse.Namespace) -> None:
     """Read the model and write it."""
     outputs.prepare(options.output, [".safetensors", ".onnx"])
     import lagbias
+    from lagbias.artefacts import store
+    from lagbias.bias.spectra import Spectra
 
     model = lagbias.load(options.source)
     given = {"name": options.name, "description": options.description}
     about = {**model.about, **{key: text for key, text in given.items() if text}}
+    model = replace(model, about=about)
+    if options.transfer:
+        model = model.with_transfer([store.read(path, Spectra) for path in options.transfer])
     write = lagbias.Model.to_onnx if options.output.suffix == ".onnx" else lagbias.Model.save
-    write(replace(model, about=about), options.output)
+    write(model, options.output)

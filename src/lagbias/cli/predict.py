@@ -64,6 +64,9 @@ def add(commands: Commands) -> None:
         metavar="FILE.png|.pdf|.svg",
         help="figure of the spectra's ratio to those of the true halos",
     )
+    parser.add_argument(
+        "--transfer", action="store_true", help="apply the model's transfer functions"
+    )
     add_threads(parser)
 
 
@@ -71,7 +74,6 @@ def run(options: argparse.Namespace) -> None:
     """Predict, compare, and write."""
     _check(options)
     import lagbias
-    from lagbias.grids.paint import overdensity
     from lagbias.sources.files.arrays import read_array
 
     model = lagbias.load(options.model)
@@ -79,11 +81,12 @@ def run(options: argparse.Namespace) -> None:
     arguments = read_array(options.density), read_array(options.positions), index
     common = {name: getattr(options, name) for name in ("box_size", "grid", "threads")}
     painted = model.paint(*arguments, **common)
-    field = overdensity(painted.fields.mean(axis=0))
+    of_box = {name: getattr(options, name) for name in ("box_size", "transfer", "threads")}
+    field = model.field_of(painted, **of_box)
     _write_field(options, field)
     if options.halo_positions is None:
         if options.power is not None:
-            power = model.power_of(painted, box_size=options.box_size, threads=options.threads)
+            power = model.power_of(painted, **of_box)
             columns = {"k": power.k, "n_modes": power.n_modes, "model_power": power.power}
             outputs.write_table(options.power, columns)
         return
@@ -93,7 +96,7 @@ def run(options: argparse.Namespace) -> None:
         box_size=options.box_size,
         grid=options.grid,
     )
-    spectra = model.spectra_of(painted, halos, box_size=options.box_size, threads=options.threads)
+    spectra = model.spectra_of(painted, halos, **of_box)
     _write_comparison(options, model, spectra)
 
 
@@ -120,7 +123,7 @@ def _write_field(options: argparse.Namespace, field: np.ndarray) -> None:
     from lagbias.cli.predicted_field import PredictedField
     from lagbias.model.arguments import default_threads
 
-    named = ("density", "positions", "lagrangian_index", "box_size", "grid")
+    named = ("density", "positions", "lagrangian_index", "box_size", "grid", "transfer")
     params = {name: getattr(options, name) for name in named}
     description = provenance.describe(
         "lagbias predict",

@@ -18,6 +18,12 @@ _UNITS = {
     "mean_mass": "Msun/h",
     "cell_size": "Mpc/h",
 }
+_SECTIONS = {
+    "trained_on": "Trained on",
+    "halos": "Halos",
+    "training": "Training",
+    "transfer": "Transfer functions fitted to",
+}
 #: Limits of every model of this kind.
 _LIMITS = (
     "Halos of another mass range, redshift or definition: f is that of the halos above.",
@@ -40,7 +46,7 @@ def text(model: "Model") -> str:
         f"neurons, {model.input_matrix.shape[0]} inputs",
         f"- features: δ, ∇²δ and G2 at R_f = {radii} Mpc/h",
     ]
-    for key, title in (("trained_on", "Trained on"), ("halos", "Halos"), ("training", "Training")):
+    for key, title in _SECTIONS.items():
         if found := about.get(key):
             lines += ["", f"## {title}", "", *_entries(found)]
     if measured := about.get("measured"):

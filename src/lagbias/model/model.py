@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from lagbias.bias import component_fit
 from lagbias.bias.components import GradientPCA
 from lagbias.bias.ensemble import Ensemble
 from lagbias.bias.prediction import ModelFields, measure_spectra, model_fields
+from lagbias.bias.second_order_transfer import SecondOrderTransfer, second_order_transfer
 from lagbias.bias.spectra import Spectra
 from lagbias.features.whitening import apply_map
 from lagbias.grids.fourier import RealFFT
@@ -50,12 +51,16 @@ class Model:
         R_f of the features [Mpc/h], ascending.
     about : mapping
         What the model was trained on, and its measured accuracy, as JSON values.
+    transfer : lagbias.bias.second_order_transfer.SecondOrderTransfer or None
+        Transfer functions that give the field of the networks the power and the bispectrum of the
+        halos, if there are any (see `with_transfer`).
     """
 
     networks: tuple[Network, ...]
     input_matrix: np.ndarray
     smoothing_radii: np.ndarray
     about: Mapping[str, Any] = field(default_factory=dict)
+    transfer: SecondOrderTransfer | None = None
 
     def __post_init__(self) -> None:
         expected = (self.networks[0].weights["layers.0.weight"].shape[1], 3 * self.n_radii)
@@ -157,6 +162,7 @@ class Model:
         *,
         box_size: float,
         grid: int,
+        transfer: bool = False,
         threads: int | None = None,
     ) -> np.ndarray:
         """Predict the mass-weighted halo overdensity.
@@ -176,6 +182,8 @@ class Model:
             L [Mpc/h].
         grid : int, keyword-only
             Nodes of the result per side; node [i, j, k] is at (i, j, k) L / grid.
+        transfer : bool, keyword-only
+            Whether to apply the model's transfer functions.
         threads : int, optional, keyword-only
             Threads; all cores of this process when omitted.
 
@@ -197,7 +205,7 @@ class Model:
             grid=grid,
             threads=threads,
         )
-        return overdensity(painted.fields.mean(axis=0))
+        return self.field_of(painted, box_size=box_size, transfer=transfer, threads=threads)
 
     def halo_power(
         self,
@@ -208,6 +216,7 @@ class Model:
         box_size: float,
         grid: int,
         halo_overdensity: np.ndarray | None = None,
+        transfer: bool = False,
         threads: int | None = None,
     ) -> PowerSpectrum | Spectra:
         """Predict the power spectrum of the halo field, or compare it with that of true halos.
@@ -216,7 +225,7 @@ class Model:
 
         Parameters
         ----------
-        linear_density, positions, lagrangian_index, box_size, grid, threads
+        linear_density, positions, lagrangian_index, box_size, grid, transfer, threads
             As in `predict`.
         halo_overdensity : ndarray, float32, shape (grid, grid, grid), optional, keyword-only
             True δ_h on the same grid, from `lagbias.halo_overdensity`, dimensionless.
@@ -246,11 +255,47 @@ class Model:
             threads=threads,
         )
         if halo_overdensity is None:
-            return self.power_of(painted, box_size=box_size, threads=threads)
-        return self.spectra_of(painted, halo_overdensity, box_size=box_size, threads=threads)
+            return self.power_of(painted, box_size=box_size, transfer=transfer, threads=threads)
+        return self.spectra_of(
+            painted, halo_overdensity, box_size=box_size, transfer=transfer, threads=threads
+        )
+
+    def field_of(
+        self,
+        painted: ModelFields,
+        *,
+        box_size: float,
+        transfer: bool = False,
+        threads: int | None = None,
+    ) -> np.ndarray:
+        """Return the overdensity of the average f of what `paint` returns.
+
+        Parameters
+        ----------
+        painted : ModelFields
+            From `paint`.
+        box_size, transfer, threads
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray, float32, shape (grid, grid, grid)
+            Dimensionless.
+        """
+        overdense = overdensity(painted.fields.mean(axis=0))
+        if not transfer:
+            return overdense
+        return self._transfer_functions().apply(
+            overdense, box_size=float(box_size), threads=arguments.default_threads(threads)
+        )
 
     def power_of(
-        self, painted: ModelFields, *, box_size: float, threads: int | None = None
+        self,
+        painted: ModelFields,
+        *,
+        box_size: float,
+        transfer: bool = False,
+        threads: int | None = None,
     ) -> PowerSpectrum:
         """Measure the power spectrum of the average f of what `paint` returns.
 
@@ -258,12 +303,43 @@ class Model:
         ----------
         painted : ModelFields
             From `paint`.
-        box_size, threads
+        box_size, transfer, threads
             As in `halo_power`.
         """
-        field = overdensity(painted.fields.mean(axis=0))
+        field = self.field_of(painted, box_size=box_size, transfer=transfer, threads=threads)
         fft = RealFFT(len(field), threads=arguments.default_threads(threads))
         return auto_power(fft.forward(field), float(box_size))
+
+    def with_transfer(self, boxes: Sequence[Spectra]) -> Model:
+        """Return the model with transfer functions that are fitted to some boxes.
+
+        They give its field, on other boxes, the power and the bispectrum of the halos
+        (`lagbias.bias.second_order_transfer`).
+
+        Parameters
+        ----------
+        boxes : sequence of Spectra
+            From `halo_power` with `halo_overdensity`, of this model on boxes of one size, on one
+            grid.
+
+        Raises
+        ------
+        ValueError
+            If the spectra do not fit each other or the model.
+        """
+        fitted = second_order_transfer(boxes)
+        if len(fitted.networks) != len(self.networks):
+            raise ValueError(
+                f"The spectra are of {len(fitted.networks)} networks, the model has "
+                f"{len(self.networks)}. Make them with Model.halo_power."
+            )
+        first = boxes[0]
+        described = {
+            "boxes": [box.target_box for box in boxes if box.target_box],
+            "box_size": first.box_size,
+            "grid": first.n_grid,
+        }
+        return replace(self, transfer=fitted, about={**self.about, "transfer": described})
 
     def spectra_of(
         self,
@@ -271,6 +347,7 @@ class Model:
         halo_overdensity: np.ndarray,
         *,
         box_size: float,
+        transfer: bool = False,
         threads: int | None = None,
     ) -> Spectra:
         """Compare what `paint` returns with true halos.
@@ -279,16 +356,17 @@ class Model:
         ----------
         painted : ModelFields
             From `paint`.
-        halo_overdensity, box_size, threads
+        halo_overdensity, box_size, transfer, threads
             As in `halo_power`.
         """
-        return measure_spectra(
+        spectra = measure_spectra(
             painted,
             np.asarray(halo_overdensity, np.float32),
             box_size=float(box_size),
             seeds=[network.seed for network in self.networks],
             threads=arguments.default_threads(threads),
         )
+        return self._transfer_functions().apply_to_spectra(spectra) if transfer else spectra
 
     def paint(
         self,
@@ -448,6 +526,14 @@ class Model:
         from lagbias.model import card
 
         return card.text(self)
+
+    def _transfer_functions(self) -> SecondOrderTransfer:
+        if self.transfer is None:
+            raise ValueError(
+                "The model has no transfer functions. Fit them to boxes with halos: "
+                "Model.with_transfer."
+            )
+        return self.transfer
 
     @cached_property
     def _ensemble(self) -> Ensemble:

@@ -10,6 +10,8 @@ input_matrix : float64, (d, 3n)
     From normalised features to the inputs of the networks.
 smoothing_radii : float64, (n,)
     R_f [Mpc/h].
+transfer.k : float64, (b,); transfer.average, (2, b); transfer.networks, (number of networks, 2, b)
+    Transfer functions at the wavenumbers k [h/Mpc], if there are any.
 
 The header's entry ``lagbias`` is JSON with the format's version, the definitions a reader in
 another language needs, the seeds, and `lagbias.model.model.Model.about`.
@@ -17,6 +19,7 @@ another language needs, the seeds, and `lagbias.model.model.Model.about`.
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from lagbias.bias.second_order_transfer import SecondOrderTransfer
+from lagbias.grids.second_order import SQUARE_RADIUS
 from lagbias.model.model import Model
 from lagbias.runtime.atomic import ArtefactError, replacing
 from lagbias.runtime.messages import first_line
@@ -37,6 +42,7 @@ FORMAT = 1
 SUFFIX = ".safetensors"
 #: Entry of the header that `header_of` fills.
 KEY = "lagbias"
+_TRANSFER = "transfer."
 _DEFINITIONS = {
     "features": "Columns [delta, laplacian, G2] of each smoothing radius in turn, from a linear "
     "density contrast smoothed with exp(-k^2 R_f^2 / 2): delta; -k^2 delta; the sum over all nine "
@@ -47,6 +53,9 @@ _DEFINITIONS = {
     "last, whose output is y",
     "f": "mean over networks of 10^y / normalisation; the weight of a particle in the "
     "mass-weighted halo field, 1 + delta_h = sum of f / its mean",
+    "transfer": "T_1(k) delta_h + T_2(k) delta_2, interpolated linearly in k, constant beyond the "
+    "first and last; delta_2: delta_h smoothed with exp(-k^2 R^2 / 2), R = "
+    f"{SQUARE_RADIUS:g} Mpc/h, squared, its mean removed. Rows of the tensors: T_1, T_2",
     "units": "smoothing_radii in Mpc/h, all else dimensionless",
 }
 
@@ -70,6 +79,10 @@ def write(path: str | Path, model: Model) -> None:
         "smoothing_radii": np.ascontiguousarray(model.smoothing_radii, np.float64),
         "normalisation": np.array([n.normalisation for n in model.networks], np.float64),
     }
+    if model.transfer is not None:
+        for each in fields(model.transfer):
+            values = getattr(model.transfer, each.name)
+            tensors[f"{_TRANSFER}{each.name}"] = np.ascontiguousarray(values, np.float64)
     for index, network in enumerate(model.networks):
         for name, values in network.weights.items():
             tensors[f"networks.{index}.{name}"] = np.ascontiguousarray(values, np.float32)
@@ -160,8 +173,17 @@ def _assemble(tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> M
             if name.startswith(prefix)
         }
         networks.append(Network(weights=weights, normalisation=float(scale), seed=int(seed)))
+    transfer = {
+        name.removeprefix(_TRANSFER): values
+        for name, values in tensors.items()
+        if name.startswith(_TRANSFER)
+    }
     return Model(
-        tuple(networks), tensors["input_matrix"], tensors["smoothing_radii"], header["about"]
+        tuple(networks),
+        tensors["input_matrix"],
+        tensors["smoothing_radii"],
+        header["about"],
+        SecondOrderTransfer(**transfer) if transfer else None,
     )
 
 
