@@ -97,17 +97,22 @@ beyond-gallery: beyond
 # the pretrained models of the package, from the default run, and their cards
 WEIGHTS := src/lagbias/model/weights
 TRAINED := results/embedded/networks/box0/threshold
+# what their transfer functions are fitted to
+SPECTRA = $(foreach box,1 2 3 4,results/embedded/spectra/box0/threshold/$(1)/on_box$(box).h5)
 models: figures beyond
 	$(BIN)/lagbias export $(TRAINED)/1Rf/full --output $(WEIGHTS)/wu2023-1Rf.safetensors --name wu2023-1Rf \
+	  --transfer $(call SPECTRA,1Rf/full) \
 	  --description "Halos above 3.2e11 Msun/h at z = 0.5, one smoothing radius (set 1Rf of Wu et al. 2023)."
 	$(BIN)/lagbias export $(TRAINED)/3Rf/full --output $(WEIGHTS)/wu2023-3Rf.safetensors --name wu2023-3Rf \
+	  --transfer $(call SPECTRA,3Rf/full) \
 	  --description "Halos above 3.2e11 Msun/h at z = 0.5, three smoothing radii (set 3Rf of Wu et al. 2023)."
 	$(BIN)/lagbias export $(TRAINED)/3Rf/pc2 --output $(WEIGHTS)/wu2023-3Rf-pc2.safetensors --name wu2023-3Rf-pc2 \
 	  --description "As wu2023-3Rf, with two inputs: the first two principal components of the gradient of f."
 	$(BIN)/lagbias export $(TRAINED)/1Rf/fourier --output $(WEIGHTS)/recommended-1Rf.safetensors --name recommended-1Rf \
+	  --transfer $(call SPECTRA,1Rf/fourier) \
 	  --description "As wu2023-1Rf, with the Fourier-space loss after the epochs."
 	$(BIN)/lagbias export $(TRAINED)/3Rf/four_boxes --output $(WEIGHTS)/recommended-3Rf.safetensors \
-	  --name recommended-3Rf \
+	  --name recommended-3Rf --transfer $(call SPECTRA,3Rf/four_boxes) \
 	  --description "As wu2023-3Rf, with the Fourier-space loss after the epochs, on four boxes that train together."
 	cd $(WEIGHTS) && sha256sum *.safetensors > SHA256SUMS
 	mkdir -p docs/models

@@ -7,8 +7,10 @@ was. The table has means over the boxes and their standard errors, and the range
 means.
 
     python benchmarks/eight_boxes.py
+    python benchmarks/eight_boxes.py --first 18 --sets 1Rf 3Rf --models full full_transfer
 """
 
+import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -28,7 +30,6 @@ from lagbias.schema.labels import WITH_TRANSFER
 
 BEYOND = Path(__file__).parents[1] / "config" / "beyond.yaml"
 CONFIG = load(BEYOND)
-BOXES = {f"box{number}": 3100 + number for number in range(10, 18)}
 #: Smoothing sets of the networks and of all models.
 NETWORKS = {
     "full": CONFIG.threshold_sets(),
@@ -36,15 +37,26 @@ NETWORKS = {
     **{name + WITH_TRANSFER: sets for name, sets in CONFIG.beyond.transfer.items()},
 }
 MODELS = NETWORKS | {name: [CONFIG.beyond.baseline_set] for name in BASELINES}
+SETS = CONFIG.threshold_sets()
 THREADS = 2
 
 
 def main() -> None:
     """Make what is missing and print the table."""
+    parser = argparse.ArgumentParser(description="Models on eight more boxes.")
+    parser.add_argument("--first", type=int, default=10, help="number of the first box")
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
+    options = parser.parse_args()
+    boxes = {f"box{number}": 3100 + number for number in range(options.first, options.first + 8)}
     config = Path("results", CONFIG.run, "eight_boxes.yaml")
-    overrides = {"embedded": {"boxes": BOXES}, "beyond": {"validation": list(BOXES)}}
+    overrides = {"embedded": {"boxes": boxes}, "beyond": {"validation": list(boxes)}}
     write_text(config, yaml.safe_dump(overrides))
-    comparisons, spectra = paths("comparisons", MODELS), paths("spectra", NETWORKS)
+    chosen = {
+        name: [each for each in MODELS[name] if each in options.sets] for name in options.models
+    }
+    comparisons = paths("comparisons", chosen, boxes)
+    spectra = paths("spectra", {name: chosen[name] for name in chosen if name in NETWORKS}, boxes)
     targets = [path for each in (comparisons, spectra) for some in each.values() for path in some]
     make(targets, [BEYOND, config], THREADS)
     rows = [
@@ -58,11 +70,13 @@ def main() -> None:
     print(markdown_table(["model", "set", *COLUMNS, "range"], rows))
 
 
-def paths(kind: str, models: Mapping[str, Iterable[str]]) -> dict[tuple[str, str], list[str]]:
+def paths(
+    kind: str, models: Mapping[str, Iterable[str]], boxes: Iterable[str]
+) -> dict[tuple[str, str], list[str]]:
     """Return the paths of a kind of artefact on every box, by model and smoothing set."""
     of_kind = f"results/{CONFIG.run}/{kind}/{CONFIG.boxes.train[0]}/{CONFIG.sample}"
     return {
-        (inputs, name): [f"{of_kind}/{name}/{inputs}/on_{box}.h5" for box in BOXES]
+        (inputs, name): [f"{of_kind}/{name}/{inputs}/on_{box}.h5" for box in boxes]
         for inputs, sets in models.items()
         for name in sets
     }

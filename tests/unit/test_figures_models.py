@@ -72,7 +72,7 @@ def test_losses_are_compared_by_mean_spectra(figures, toys):
             np.testing.assert_allclose(expected[:3], mean[:3], rtol=1e-12)
 
 
-def test_ensembles_have_a_panel_each_with_and_without_a_transfer_function(figures, toys):
+def test_ensembles_have_a_panel_each_with_and_without_transfer_functions(figures, toys):
     panels = figures("transfer_comparison").axes
     titles = [axes.get_title() for axes in panels]
     assert [title.split("\n")[0] for title in titles] == [

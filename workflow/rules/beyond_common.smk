@@ -25,8 +25,12 @@ COMPARED_FORMULA = {"formula": [MULTI_SCALE]}
 # those in the figures of all models
 DRAWN_MODELS = {
     "full": [MULTI_SCALE],
-    **dict.fromkeys(BEST, [MULTI_SCALE]),
-    BEYOND.best: [MULTI_SCALE, CONFIG.figure_sets.single_scale],
+    BEYOND.best: [MULTI_SCALE],
+    f"full{WITH_TRANSFER}": [
+        name
+        for name in (MULTI_SCALE, CONFIG.figure_sets.single_scale)
+        if name in BEYOND.transfer.get("full", [])
+    ],
     **COMPARED_BASELINES,
 }
 # a figure of two losses needs networks trained otherwise

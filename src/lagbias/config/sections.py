@@ -715,8 +715,8 @@ class BeyondSettings(Section):
     )
     fit_boxes: list[Name] = Field(
         min_length=1,
-        description="Boxes that transfer functions and baselines are fitted to, such as those that "
-        "train.",
+        description="Boxes that transfer functions and baselines are fitted to. Those that train "
+        "networks have errors that are too small, and their T with them.",
     )
     best: Name = Field(
         description="The ensemble that the figures show as the best: `full`, networks of the "

@@ -6,7 +6,15 @@ from matplotlib.figure import Figure
 
 from lagbias.bias.comparison_summary import group_by_model, model_name
 from lagbias.bias.spectra import Spectra
-from lagbias.figures.common import Inputs, legend_above, load_all, panel_grid, set_label, style
+from lagbias.figures.common import (
+    Inputs,
+    LineStyle,
+    legend_above,
+    load_all,
+    panel_grid,
+    set_label,
+    style,
+)
 from lagbias.figures.curves import (
     K_LABEL,
     RATIO_LABEL,
@@ -49,6 +57,7 @@ def draw(
         list(zip(sets, group_by_model(best).values(), strict=True)),
         titles=[set_label(boxes[0].smoothing_set, smoothing_sets) for boxes in sets],
         labels=[model_name(some[0].inputs) for some in (original, best)],
+        looks=(NETWORKS, OTHERS),
         k_max=k_max,
     )
 
@@ -58,6 +67,7 @@ def draw_pairs(
     *,
     titles: Sequence[str],
     labels: Sequence[str],
+    looks: Sequence[LineStyle],
     k_max: float,
 ) -> Figure:
     """Draw P_model / P_h of two ensembles in each panel, averaged over the boxes of each."""
@@ -76,7 +86,7 @@ def draw_pairs(
         ]
         everything = [curve for pair in curves for curve in pair]
         for axes, title, pair in zip(panels, titles, curves, strict=True):
-            plot_curves(axes, pair, (NETWORKS, OTHERS), labels)
+            plot_curves(axes, pair, looks, labels)
             finish_axes(axes, everything, reference=1.0)
             axes.set_title(title)
         legend_above(figure, panels[0], 2)

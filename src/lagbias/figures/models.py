@@ -30,6 +30,7 @@ __all__ = [
     "BAND_OPACITY",
     "NETWORKS",
     "OTHERS",
+    "TRANSFERRED",
     "Powers",
     "box_curve",
     "by_model",

@@ -9,6 +9,7 @@ from lagbias.bias.spectra import Spectra
 from lagbias.figures.common import Inputs, load_all, set_label
 from lagbias.figures.curves import check_same_order
 from lagbias.figures.loss_comparison import draw_pairs
+from lagbias.figures.models import NETWORKS, TRANSFERRED
 
 __all__ = ["draw", "load"]
 
@@ -44,5 +45,6 @@ def draw(
             for one, *_ in networks
         ],
         labels=LABELS,
+        looks=(NETWORKS, TRANSFERRED),
         k_max=k_max,
     )
