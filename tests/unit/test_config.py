@@ -57,7 +57,6 @@ def started(**training):
         ({"variants": {"fourier": {"sets": ["thin"]}}}, ["fourier.sets names", "'thin'"]),
         ({"transfer": {"fuorier": ["3Rf"]}}, ["beyond.transfer", "did you mean 'fourier'?"]),
         ({"transfer": {"two_boxes": ["1Rf"]}}, ["beyond.transfer.two_boxes", "among ['3Rf']"]),
-        ({"best": "fuorier"}, ["beyond.best", "did you mean 'fourier'?"]),
         (started(fourier_rounds=2, epochs=9), ["leaves only keys fourier_*", "['epochs']"]),
         (started(fourier_rounds=0), ["start_from = full needs rounds", "Set fourier_rounds"]),
     ],

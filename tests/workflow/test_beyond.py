@@ -55,8 +55,7 @@ def test_all_models_are_compared_on_all_boxes(chosen, ensembles, with_transfer, 
     joint = {box for variant in chosen["variants"].values() for box in variant.get("joint", [])}
     boxes = len(chosen["validation"])
     assert plan["simulate_box"] == 2 + len(joint) + boxes
-    # of other tracers, those that the best networks start from
-    assert plan["train_networks"] == ensembles + len(chosen["samples"])
+    assert plan["train_networks"] == ensembles
     assert plan["fit_baselines"] == 1
     assert plan["predict_spectra"] == ensembles * boxes + with_transfer * len(chosen["fit_boxes"])
     assert plan["apply_transfer"] == with_transfer * boxes
@@ -71,6 +70,16 @@ def test_all_models_are_compared_on_all_boxes(chosen, ensembles, with_transfer, 
 @pytest.mark.parametrize("name", [*BEYOND_FIGURES, "tabulate_comparison"])
 def test_all_figures_and_the_table_are_made(name, plan):
     assert plan.get(name) == 1
+
+
+def test_the_recommended_settings_need_no_networks_trained_otherwise(checkout):
+    plan = checkout.plan(
+        "--configfile", "config/tiny.yaml", "config/recommended.yaml", "--", "beyond"
+    )
+    assert plan["train_networks"] == SETS + 1  # and on two components
+    assert plan["apply_transfer"] == 2 * 2
+    assert "loss_comparison" not in plan
+    assert plan["transfer_comparison"] == plan["tabulate_comparison"] == 1
 
 
 def test_without_it_there_are_no_such_rules(checkout):

@@ -6,7 +6,7 @@ rule beyond:
     input:
         comparisons(),
         spectra_of_comparison(),
-        of_best("multipoles", [CONFIG.sample], [BEYOND.best]),
+        multipoles(),
         paths("tables", name=["beyond.json", "beyond.md"]),
         paths("tables", name=["two_components.csv", "two_components.md"]),
         [

@@ -9,10 +9,9 @@ MULTI_SCALE = CONFIG.figure_sets.multi_scale
 TRANSFERRED_NETWORKS = {
     f"{name}{WITH_TRANSFER}": sets for name, sets in BEYOND.transfer.items()
 }
-# the best networks of several scales, also with transfer functions if these are chosen
-BEST = [BEYOND.best]
-if MULTI_SCALE in BEYOND.transfer.get(BEYOND.best, []):
-    BEST.append(f"{BEYOND.best}{WITH_TRANSFER}")
+FULL_TRANSFERRED = f"full{WITH_TRANSFER}"
+# the variant that figures show, if there is one
+SHOWN = next(iter(BEYOND.variants), "full")
 # what models are named by in paths, and the sets of each
 COMPARED_NETWORKS = {
     "full": CONFIG.threshold_sets(),
@@ -20,24 +19,28 @@ COMPARED_NETWORKS = {
     **{name: variant.sets for name, variant in BEYOND.variants.items()},
     **TRANSFERRED_NETWORKS,
 }
+# networks for other tracers
+OF_TRACERS = [
+    name
+    for name in ("full", FULL_TRANSFERRED)
+    if MULTI_SCALE in COMPARED_NETWORKS.get(name, [])
+]
 COMPARED_BASELINES = dict.fromkeys(BASELINES, [BEYOND.baseline_set])
 COMPARED_FORMULA = {"formula": [MULTI_SCALE]}
 # those in the figures of all models
 DRAWN_MODELS = {
     "full": [MULTI_SCALE],
-    BEYOND.best: [MULTI_SCALE],
-    f"full{WITH_TRANSFER}": [
+    SHOWN: [MULTI_SCALE],
+    FULL_TRANSFERRED: [
         name
         for name in (MULTI_SCALE, CONFIG.figure_sets.single_scale)
-        if name in BEYOND.transfer.get("full", [])
+        if name in COMPARED_NETWORKS.get(FULL_TRANSFERRED, [])
     ],
     **COMPARED_BASELINES,
 }
 # a figure of two losses needs networks trained otherwise
 DRAWN_FIGURES = [
-    name
-    for name in BEYOND_FIGURES
-    if name != "loss_comparison" or BEYOND.best in BEYOND.variants
+    name for name in BEYOND_FIGURES if name != "loss_comparison" or BEYOND.variants
 ]
 
 
@@ -52,15 +55,20 @@ def on_comparison_boxes(kind, models):
     ]
 
 
-def of_best(kind, samples, inputs=BEST):
-    """Paths of artefacts of the best networks of several scales on these boxes."""
+def of_tracers(kind):
+    """Paths of artefacts of networks for other tracers on these boxes."""
     return paths(
         kind,
-        inputs=inputs,
+        inputs=OF_TRACERS,
         smoothing_set=MULTI_SCALE,
-        sample=samples,
+        sample=BEYOND.samples,
         box=BEYOND.validation,
     )
+
+
+def multipoles():
+    """Paths of multipoles in redshift space on these boxes."""
+    return on_comparison_boxes("multipoles", {SHOWN: [MULTI_SCALE]})
 
 
 def comparisons():
@@ -68,7 +76,7 @@ def comparisons():
     models = COMPARED_NETWORKS | COMPARED_BASELINES | COMPARED_FORMULA
     return [
         *on_comparison_boxes("comparisons", models),
-        *of_best("comparisons", BEYOND.samples),
+        *of_tracers("comparisons"),
     ]
 
 
@@ -76,7 +84,7 @@ def spectra_of_comparison():
     """Spectra of the networks, which have those of each one and not only of their average f."""
     return [
         *on_comparison_boxes("spectra", COMPARED_NETWORKS),
-        *of_best("spectra", BEYOND.samples),
+        *of_tracers("spectra"),
     ]
 
 

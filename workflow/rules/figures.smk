@@ -142,13 +142,13 @@ if CONFIG.beyond:
             comparisons=on_comparison_boxes("comparisons", DRAWN_MODELS),
         )
     if "loss_comparison" in DRAWN_FIGURES:
-        BEST_SETS = BEYOND.variants[BEYOND.best].sets
+        SHOWN_SETS = BEYOND.variants[SHOWN].sets
         FIGURES["loss_comparison"] = figure(
             "Beyond the paper",
             "Losses: every smoothing set",
-            settings=radii_of(BEST_SETS),
-            original=on_comparison_boxes("spectra", {"full": BEST_SETS}),
-            best=on_comparison_boxes("spectra", {BEYOND.best: BEST_SETS}),
+            settings=radii_of(SHOWN_SETS),
+            original=on_comparison_boxes("spectra", {"full": SHOWN_SETS}),
+            best=on_comparison_boxes("spectra", {SHOWN: SHOWN_SETS}),
         )
     FIGURES["transfer_comparison"] = figure(
         "Beyond the paper",
@@ -160,7 +160,7 @@ if CONFIG.beyond:
     FIGURES["multipole_comparison"] = figure(
         "Beyond the paper",
         "Redshift space: multipoles",
-        multipoles=of_best("multipoles", [CONFIG.sample], [BEYOND.best]),
+        multipoles=multipoles(),
     )
 
 for name, drawn in FIGURES.items():

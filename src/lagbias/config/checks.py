@@ -267,8 +267,6 @@ def _check_beyond(config: Config) -> Iterator[str]:
             yield _undefined(
                 "beyond.samples", "halo sample", name, config.halo_samples, "halo_samples"
             )
-    if chosen.best not in trained:
-        yield _undefined("beyond.best", "ensemble", chosen.best, trained, "beyond.variants")
     if len(radii := config.smoothing_sets.get(chosen.baseline_set, [])) != 1:
         yield (
             f"beyond.baseline_set = {chosen.baseline_set} has the radii {radii}. Name a set of one "

@@ -706,7 +706,8 @@ class BeyondSettings(Section):
         min_length=2, description="Boxes that models are compared on, used for nothing else."
     )
     variants: dict[Name, BeyondVariant] = Field(
-        default_factory=dict, description="Networks trained otherwise, by a name of your choice."
+        default_factory=dict,
+        description="Networks trained otherwise, by a name of your choice; figures show the first.",
     )
     transfer: dict[Name, list[Name]] = Field(
         min_length=1,
@@ -718,13 +719,10 @@ class BeyondSettings(Section):
         description="Boxes that transfer functions and baselines are fitted to. Those that train "
         "networks have errors that are too small, and their T with them.",
     )
-    best: Name = Field(
-        description="The ensemble that the figures show as the best: `full`, networks of the "
-        "paper's loss, or one of the variants."
-    )
     samples: list[Name] = Field(
         default_factory=list,
-        description="Further halo samples that it is trained on, with `figure_sets.multi_scale`.",
+        description="Further halo samples that networks of the paper's loss are trained on, with "
+        "`figure_sets.multi_scale`.",
     )
     baseline_set: Name = Field(description="The set of one radius that all baselines take in.")
     pdf_radii: list[PositiveNumber] = Field(

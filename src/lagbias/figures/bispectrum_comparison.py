@@ -15,8 +15,8 @@ from lagbias.grids.bispectrum import equilateral, reduced_bispectrum, squeezed
 
 __all__ = ["draw", "load"]
 
-WIDTH, HEIGHT = 7.1, 5.0  # inches: the full text width
-LEGEND_COLUMNS = 3
+WIDTH, HEIGHT = 7.1, 5.2  # inches: the full text width
+LEGEND_COLUMNS = 2
 HEIGHTS = (1.0, 1.4)  # of Q and ratios
 RATIO_RANGE = (0.5, 1.5)
 #: Title, k of the horizontal axis and choice of the triangles of each column.

@@ -22,8 +22,8 @@ from lagbias.grids.power import uncorrelated_power
 
 __all__ = ["draw", "load"]
 
-WIDTH, HEIGHT = 7.1, 6.4  # inches: the full text width
-LEGEND_COLUMNS = 3
+WIDTH, HEIGHT = 7.1, 6.6  # inches: the full text width
+LEGEND_COLUMNS = 2
 #: Vertical range of the ratios of powers at most.
 RATIO_RANGE = (0.5, 1.5)
 

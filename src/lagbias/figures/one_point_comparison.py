@@ -12,8 +12,8 @@ from lagbias.figures.models import by_model, limit_range, model_labels, model_lo
 
 __all__ = ["MIN_SHARE", "draw", "load"]
 
-WIDTH, HEIGHT = 7.1, 5.4  # inches: the full text width
-LEGEND_COLUMNS = 3
+WIDTH, HEIGHT = 7.1, 5.8  # inches: the full text width
+LEGEND_COLUMNS = 2
 HEIGHTS = (1.4, 1.0)  # of densities and ratios
 #: Fewest points of a bin as a share of all; narrower ones are merged. A box of 250 Mpc/h has about
 #: 2800 independent volumes (2 √π R)³ for R = 5 Mpc/h, and 350 for 10 Mpc/h.
