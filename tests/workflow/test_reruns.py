@@ -124,6 +124,15 @@ OF_NETWORKS = {
     "predict_spectra",
 }
 OF_BASELINES = {"fit_baselines", "predict_baselines"}
+OF_MODEL_FIELDS = {
+    "apply_transfer",
+    "check_claims",
+    "compare_fields",
+    "predict_baselines",
+    "predict_formula",
+    "predict_least_squares",
+    "predict_spectra",
+}
 OF_FEATURES = {"fit_whitening", "train_networks", "least_squares", "predict_least_squares"}
 
 
@@ -136,31 +145,9 @@ OF_FEATURES = {"fit_whitening", "train_networks", "least_squares", "predict_leas
         ("features.whitening", {"fit_whitening", "train_networks", "check_claims", *OF_NETWORKS}),
         ("training.loop", {"train_networks"}),
         ("bias.ensemble", {"train_networks", *OF_NETWORKS}),
-        (
-            "bias.prediction",
-            {
-                "predict_spectra",
-                "predict_least_squares",
-                "predict_baselines",
-                "predict_formula",
-                "apply_transfer",
-                "compare_fields",
-                "check_claims",
-            },
-        ),
+        ("bias.prediction", OF_MODEL_FIELDS),
         ("bias.second_order_transfer", {"apply_transfer"}),
-        (
-            "grids.second_order",
-            {
-                "predict_spectra",
-                "predict_least_squares",
-                "predict_baselines",
-                "predict_formula",
-                "apply_transfer",
-                "compare_fields",
-                "check_claims",
-            },
-        ),
+        ("grids.second_order", OF_MODEL_FIELDS),
         ("bias.component_fit", {"gradient_pca"}),
         (
             "bias.least_squares",
