@@ -94,12 +94,14 @@ def made(finished, tmp_path_factory):
     return done
 
 
-def test_the_comparison_has_every_model(ensembles, with_transfer, made):
+def test_the_comparison_has_every_model(chosen, ensembles, with_transfer, made):
     results = made.root / "results/tiny"
     rows = json.loads((results / "beyond.json").read_text())["models"]
     assert len(rows) == ensembles + with_transfer + BASELINES + FORMULA
     labels = [row["inputs"] for row in rows]
-    assert labels.count("full_transfer") == labels.count("full") == SETS
+    # of each set, and of three scales for each of the other tracers
+    papers = SETS + len(chosen["samples"])
+    assert labels.count("full_transfer") == labels.count("full") == papers
     for name in BEYOND_FIGURES:
         assert (results / "figures" / f"{name}.png").stat().st_size > 10_000
 
