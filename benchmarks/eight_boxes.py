@@ -30,14 +30,14 @@ from lagbias.schema.labels import WITH_TRANSFER
 
 BEYOND = Path(__file__).parents[1] / "config" / "beyond.yaml"
 CONFIG = load(BEYOND)
+SETS = CONFIG.threshold_sets()
 #: Smoothing sets of the networks and of all models.
 NETWORKS = {
-    "full": CONFIG.threshold_sets(),
+    "full": SETS,
     **{name: variant.sets for name, variant in CONFIG.beyond.variants.items()},
     **{name + WITH_TRANSFER: sets for name, sets in CONFIG.beyond.transfer.items()},
 }
 MODELS = NETWORKS | {name: [CONFIG.beyond.baseline_set] for name in BASELINES}
-SETS = CONFIG.threshold_sets()
 THREADS = 2
 
 

@@ -54,10 +54,10 @@ rule fit_baselines:
     resources:
         **needs(
             # sites of one box, positions and sub-samples of all; six fields, their sums and their modes
-            megabytes=lambda wildcards: 200
+            megabytes=200
             + (10 + 15 * len(BEYOND.fit_boxes)) * 1e-6 * BOX_PARTICLES
             + 90e-6 * EVALUATION_CELLS,
-            seconds=lambda wildcards: 2e-6 * BOX_PARTICLES * len(BEYOND.fit_boxes),
+            seconds=2e-6 * BOX_PARTICLES * len(BEYOND.fit_boxes),
         ),
     params:
         code=code("fit_baselines"),

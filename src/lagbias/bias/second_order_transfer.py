@@ -10,12 +10,11 @@ as those that train, and are multiplied by the number that gives P_model the sum
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
 from lagbias.bias.spectra import Spectra
-from lagbias.bias.transfer_functions import apply
+from lagbias.bias.transfer_functions import apply, least_squares
 from lagbias.grids.fourier import RealFFT
 from lagbias.grids.power import mean_wavenumbers
 from lagbias.grids.second_order import second_order_field
@@ -96,10 +95,10 @@ class SecondOrderTransfer:
         of_networks = self._at(_wavenumbers(spectra), self.networks)
         return replace(
             spectra,
-            model_power=networks.model_power(of_networks),
-            cross_power=networks.cross_power(of_networks),
-            average_model_power=average.model_power(of_average),
-            average_cross_power=average.cross_power(of_average),
+            model_power=_model_power(networks, of_networks),
+            cross_power=_cross_power(networks, of_networks),
+            average_model_power=_model_power(average, of_average),
+            average_cross_power=_cross_power(average, of_average),
             second_order={},
         )
 
@@ -127,47 +126,48 @@ def second_order_transfer(boxes: Sequence[Spectra]) -> SecondOrderTransfer:
             f"The boxes have sides of {[box.box_size for box in boxes]} Mpc/h and grids of "
             f"{[box.n_grid for box in boxes]} nodes. Take boxes of one size, on one grid."
         )
-    halo_power = np.sum([box.halo_power for box in boxes], axis=0)
 
     def solve(of: str) -> np.ndarray:
-        each = [_products(box, of) for box in boxes]
-        total = _Products(*(np.sum(sums, axis=0) for sums in zip(*each, strict=True)))
-        least_squares = np.linalg.solve(total.matrix, total.with_halos[..., None])
-        transfer = np.swapaxes(least_squares[..., 0], -1, -2)
-        return transfer * np.sqrt(halo_power / total.model_power(transfer))[..., None, :]
+        total = np.sum([_products(box, of) for box in boxes], axis=0)
+        transfer = least_squares(total)
+        scale = np.sqrt(total[..., -1, -1] / _model_power(total, transfer))
+        return transfer * scale[..., None, :]
 
     return SecondOrderTransfer(k=k, average=solve("average"), networks=solve("networks"))
 
 
-class _Products(NamedTuple):
-    """Spectra of δ and δ₂ in each bin [(Mpc/h)³], of one field or of each network."""
+def _products(spectra: Spectra, of: str) -> np.ndarray:
+    """Return the spectra of δ, δ₂ and δ_h with each other [(Mpc/h)³], of shape (…, b, 3, 3).
 
-    matrix: np.ndarray  # with each other, (…, b, 2, 2)
-    with_halos: np.ndarray  # (…, b, 2)
-
-    def model_power(self, transfer: np.ndarray) -> np.ndarray:
-        """Return the power of T₁ δ + T₂ δ₂, shape (…, b), for `transfer` of shape (…, 2, b)."""
-        return np.einsum("...ib,...bij,...jb->...b", transfer, self.matrix, transfer)
-
-    def cross_power(self, transfer: np.ndarray) -> np.ndarray:
-        """Return its cross power with the halos, shape (…, b)."""
-        return np.einsum("...ib,...bi->...b", transfer, self.with_halos)
-
-
-def _products(spectra: Spectra, of: str) -> _Products:
-    """Return what the transfer functions of the ``average`` f, or of ``networks``, follow from."""
+    δ is that of the ``average`` f or, each on its own, of the ``networks``.
+    """
     if of not in spectra.second_order:
         raise ValueError(
             f"The spectra on {spectra.target_box or 'a box'} have none of second order: transfer "
             "functions have been applied to them. Take spectra of networks."
         )
-    square, cross, with_halos = np.moveaxis(spectra.second_order[of], -2, 0)
-    first, first_with_halos = {
+    square, cross, square_with_halos = np.moveaxis(spectra.second_order[of], -2, 0)
+    model, with_halos = {
         "average": (spectra.average_model_power, spectra.average_cross_power),
         "networks": (spectra.model_power, spectra.cross_power),
     }[of]
-    matrix = np.stack([np.stack([first, cross], -1), np.stack([cross, square], -1)], -1)
-    return _Products(matrix, np.stack([first_with_halos, with_halos], -1))
+    halos = np.broadcast_to(spectra.halo_power, model.shape)
+    rows = (
+        (model, cross, with_halos),
+        (cross, square, square_with_halos),
+        (with_halos, square_with_halos, halos),
+    )
+    return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
+
+
+def _model_power(products: np.ndarray, transfer: np.ndarray) -> np.ndarray:
+    """Return the power of T₁ δ + T₂ δ₂, shape (…, b), for `transfer` of shape (…, 2, b)."""
+    return np.einsum("...ib,...bij,...jb->...b", transfer, products[..., :-1, :-1], transfer)
+
+
+def _cross_power(products: np.ndarray, transfer: np.ndarray) -> np.ndarray:
+    """Return its cross power with the halos, shape (…, b)."""
+    return np.einsum("...ib,...bi->...b", transfer, products[..., :-1, -1])
 
 
 def _wavenumbers(spectra: Spectra) -> np.ndarray:

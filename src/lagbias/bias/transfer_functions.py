@@ -23,6 +23,7 @@ __all__ = [
     "TransferFunctions",
     "apply",
     "binned_products",
+    "least_squares",
     "model_field",
     "solve",
 ]
@@ -96,8 +97,24 @@ def solve(boxes: Sequence[BinnedProducts]) -> TransferFunctions:
             "one size, on one grid."
         )
     total = np.sum([box.sums for box in boxes], axis=0)
-    beta = np.linalg.solve(total[:, :-1, :-1], total[:, :-1, -1:])
-    return TransferFunctions(k=k, beta=beta[..., 0].T.copy())
+    return TransferFunctions(k=k, beta=least_squares(total))
+
+
+def least_squares(products: np.ndarray) -> np.ndarray:
+    """Return the β_i that minimise |Σ_i β_i F_i - δ_h|² in each bin.
+
+    Parameters
+    ----------
+    products : ndarray, float64, shape (…, b, m + 1, m + 1)
+        Sums or means of products of modes of m fields F_i and, last, of δ_h in b bins.
+
+    Returns
+    -------
+    ndarray, float64, shape (…, m, b)
+        Dimensionless.
+    """
+    beta = np.linalg.solve(products[..., :-1, :-1], products[..., :-1, -1:])
+    return np.swapaxes(beta[..., 0], -1, -2).copy()
 
 
 def model_field(
